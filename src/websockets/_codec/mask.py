@@ -51,9 +51,9 @@ def apply_mask(data: BytesLike, mask: BytesLike) -> bytes:
         repeated = (mask * (size // 4 + 1))[:size]
         # The order of bytes only has to be the same everywhere.
         order = sys.byteorder
-        return (
-            int.from_bytes(data, order) ^ int.from_bytes(repeated, order)
-        ).to_bytes(size, order)
+        return (int.from_bytes(data, order) ^ int.from_bytes(repeated, order)).to_bytes(
+            size, order
+        )
 
     masked = bytearray(data)
     for index in range(4):
