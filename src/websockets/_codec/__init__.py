@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NATIVE",
     "FrameReader",
+    "Message",
     "Utf8Validator",
     "apply_mask",
     "serialize_frame",
@@ -52,6 +53,7 @@ apply_mask = native_apply_mask() or python_apply_mask
 
 NATIVE = apply_mask is not python_apply_mask
 
+from .message import Message  # noqa: E402 - takes Utf8Validator
 from .reader import FrameReader  # noqa: E402 - takes apply_mask from here
 from .utf8 import Utf8Validator  # noqa: E402 - keeps the group together
 from .writer import serialize_frame  # noqa: E402 - takes apply_mask from here

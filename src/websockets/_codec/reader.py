@@ -1,0 +1,492 @@
+"""Bytes in, frames out (RFC 6455 §5.2 to §5.5): the Python twin of the frame reader.
+
+Owns: the bytes received and not yet taken, the rules that one frame header and the
+order of frames must obey, and the limits on sizes that a header announces.
+Doesn't know: extensions beyond "RSV1 may mark a compressed message", UTF-8, replies,
+state of the connection, time.
+
+Two cursors walk over one buffer. :meth:`FrameReader.read` *takes* frames, in order, and
+releases their bytes. :meth:`FrameReader.scan` looks *ahead* of it, over headers only: a
+ping or a Close behind messages that nobody has read yet is noticed at once, while the
+messages stay raw, so what a peer sends costs its own size in memory and no more.
+"""
+
+from __future__ import annotations
+
+from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
+from . import apply_mask
+
+__all__ = ["FrameReader"]
+
+FIN = 0x80
+RSV1 = 0x40
+RSV = 0x70
+CONTROL = 0x08
+CLOSE = 0x08
+
+# RFC 6455 §5.2: everything else is reserved.
+OPCODES = frozenset([0x0, 0x1, 0x2, 0x8, 0x9, 0xA])
+
+# Before the beginning of any buffer, however far it has moved on.
+NOWHERE = -(1 << 62)
+
+TEXT_MESSAGE = 0x81
+BINARY_MESSAGE = 0x82
+
+# More unread bytes than this many times the next chunk are kept in a bytearray, which
+# grows in place; fewer are joined with the chunk, which keeps the fast type.
+JOIN_FACTOR = 4
+
+
+def compressed_allowance(limit: int) -> int:
+    """
+    Return how long a compressed message may be when its content may have ``limit`` bytes.
+
+    What doesn't compress grows a little: zlib's own bound for the worst of its settings
+    is an eighth and a few bytes more (``deflateBound()`` in zlib).
+    """
+    return limit + (limit >> 3) + (limit >> 6) + 64
+
+
+class FrameReader:
+    """
+    Cut a stream of bytes into frames.
+
+    Args:
+        masked: whether the peer must mask its frames (RFC 6455 §5.1): true on servers.
+        max_message_size: bytes a message may have, or :obj:`None` for no limit.
+        max_fragment_size: bytes one frame of a message may have, or :obj:`None`.
+        max_fragments: frames a message may have, or :obj:`None`.
+
+    """
+
+    __slots__ = (
+        "_boundary",
+        "_buf",
+        "_candidate",
+        "_closed",
+        "_compressed",
+        "_fragments",
+        "_head",
+        "_in_message",
+        "_key",
+        "_keep",
+        "_length",
+        "_missing",
+        "_pos",
+        "_scan",
+        "_scan_compressed",
+        "_scan_fragments",
+        "_scan_in_message",
+        "_scan_size",
+        "_size",
+        "ahead",
+        "any_rsv",
+        "error",
+        "masked",
+        "max_fragment_size",
+        "max_fragments",
+        "max_message_size",
+        "rsv1",
+    )
+
+    def __init__(
+        self,
+        *,
+        masked: bool,
+        max_message_size: int | None = None,
+        max_fragment_size: int | None = None,
+        max_fragments: int | None = None,
+    ) -> None:
+        self.masked = masked
+        self.max_message_size = max_message_size
+        self.max_fragment_size = max_fragment_size
+        self.max_fragments = max_fragments
+        #: RSV1 may be set on the first frame of a message (RFC 7692 §6).
+        self.rsv1 = False
+        #: Extensions check the reserved bits themselves.
+        self.any_rsv = False
+        #: Data frames that :meth:`scan` passed and :meth:`read` hasn't taken.
+        self.ahead = 0
+        #: The first error that :meth:`scan` met; :meth:`read` raises it in its turn.
+        self.error: ProtocolError | PayloadTooBig | TooManyFragments | None = None
+
+        self._buf: bytes | bytearray = b""
+        self._pos = 0  # the next byte to take
+        self._closed = False  # a Close was seen: what follows is ignored (§5.5.1)
+
+        # The frame being taken, when its payload isn't complete.
+        self._head = 0
+        self._length = 0
+        self._missing = 0
+        self._key = b""
+
+        # The message being taken.
+        self._in_message = False
+        self._compressed = False
+        self._size = 0
+        self._fragments = 0
+
+        # The same for the scan; it is behind _pos when nothing was scanned.
+        self._scan = 0
+        self._scan_in_message = False
+        self._scan_compressed = False
+        self._scan_size = 0
+        self._scan_fragments = 0
+        self._boundary = 0  # end of the last message scanned that is complete
+        self._candidate = 0  # end of the last message scanned, here or to come
+
+        self._keep: int | None = None  # read() stops here; set by drop()
+
+    # -- bytes in
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes received from the network; costs no copy when all was taken."""
+        if self._closed:
+            return
+        pos = self._pos
+        left = len(self._buf) - pos
+        if not left:
+            self._buf = data
+        elif type(self._buf) is bytes and left <= JOIN_FACTOR * len(data):
+            self._buf = self._buf[pos:] + data
+        else:
+            if type(self._buf) is not bytearray:
+                self._buf = bytearray(self._buf)
+            del self._buf[:pos]
+            self._buf += data
+        if pos:
+            self._pos = 0
+            self._scan -= pos
+            self._boundary -= pos
+            self._candidate -= pos
+            if self._keep is not None:
+                self._keep -= pos
+
+    @property
+    def pending(self) -> int:
+        """Number of bytes held, taken or not by a scan."""
+        return len(self._buf) - self._pos
+
+    @property
+    def in_message(self) -> bool:
+        """Whether :meth:`read` has begun a message and can still complete it."""
+        return self._in_message
+
+    @property
+    def unscanned(self) -> bool:
+        """Whether bytes are there that neither cursor has passed."""
+        size = len(self._buf)
+        return self._pos < size and self._scan < size and self.error is None
+
+    def unfinished(self) -> tuple[int, int] | None:
+        """Return how many bytes of an unfinished frame are there, and how many are due."""
+        if self._missing:
+            return self._length - self._missing, self._length
+        left = len(self._buf) - max(self._pos, self._scan)
+        return (left, max(2, left + 1)) if left > 0 else None
+
+    # -- the take cursor
+
+    def read(self) -> tuple[int, bytes, bool] | None:
+        """
+        Take the next frame, or the part of its payload that has arrived.
+
+        Control frames are taken whole, and only when :meth:`scan` hasn't reported them.
+
+        Returns:
+            The first byte of the header, payload unmasked, and whether the frame is
+            complete; :obj:`None` when more bytes are needed.
+
+        Raises:
+            ProtocolError: if the peer broke a rule of framing.
+            PayloadTooBig: if a frame or its message is larger than the limit.
+            TooManyFragments: if a message has more frames than the limit.
+
+        """
+        buf = self._buf
+        pos = self._pos
+        if self._missing:
+            return self._read_payload(buf, pos)
+        size = len(buf) if self._keep is None else self._keep
+        while True:
+            if size - pos < 2:
+                return None
+            head = buf[pos]
+            second = buf[pos + 1]
+            length = second & 0x7F
+            start = pos + 2
+            if (
+                (head == BINARY_MESSAGE or head == TEXT_MESSAGE)
+                and not self._in_message
+                and (second > 0x7F) is self.masked
+            ):
+                plain = True
+            else:
+                plain = False
+                self._check(head, second, self._in_message)
+            if length > 125:
+                width = 2 if length == 126 else 8
+                if size - start < width:
+                    return None
+                length = int.from_bytes(buf[start : start + width], "big")
+                start += width
+                check_length(length, width)
+            if self.masked:
+                if size - start < 4:
+                    return None
+                key = bytes(buf[start : start + 4])
+                start += 4
+            else:
+                key = b""
+            if not head & CONTROL:
+                break
+            end = start + length
+            if size < end:
+                return None
+            self._pos = end
+            if pos >= self._scan:
+                payload = bytes(buf[start:end])
+                if head & 0x0F == CLOSE:
+                    self._stop(end)
+                return head, apply_mask(payload, key) if key else payload, True
+            pos = end
+
+        # A data frame. Nothing of it was consumed before this point.
+        if plain:
+            self._size = 0
+            self._fragments = 1
+            self._compressed = False
+            limit = self.max_message_size
+            if limit is not None and length > limit or self.max_fragment_size is not None:
+                self._check_size(length, 0, False)
+        else:
+            self._begin(head, length)
+        if pos < self._scan:
+            self.ahead -= 1
+        self._size += length
+        end = start + length
+        if end <= size:
+            self._pos = end
+            self._in_message = head < FIN
+            payload = bytes(buf[start:end])
+            return head, apply_mask(payload, key) if key else payload, True
+        self._in_message = True
+        self._head = head
+        self._length = self._missing = length
+        self._key = key
+        self._pos = start
+        return self._read_payload(buf, start)
+
+    def _read_payload(self, buf: bytes | bytearray, pos: int) -> tuple[int, bytes, bool] | None:
+        """Take what has arrived of the payload of the current frame."""
+        end = min(pos + self._missing, len(buf))
+        if end == pos:
+            return None
+        payload = bytes(buf[pos:end])
+        self._pos = end
+        self._missing -= end - pos
+        key = self._key
+        if key:
+            payload = apply_mask(payload, key)
+        if self._missing:
+            turn = (end - pos) & 3
+            self._key = key[turn:] + key[:turn]
+            return self._head, payload, False
+        self._in_message = self._head < FIN
+        return self._head, payload, True
+
+    # -- the scan cursor
+
+    def scan(self) -> list[tuple[int, bytes]]:
+        """
+        Look at what lies behind the take cursor; return control frames, as by :meth:`read`.
+
+        Data frames are counted in :attr:`ahead`. An error ends the scan for good; it is
+        kept in :attr:`error`.
+        """
+        found: list[tuple[int, bytes]] = []
+        if self.error is None:
+            try:
+                self._walk(found)
+            except (ProtocolError, PayloadTooBig, TooManyFragments) as exc:
+                self.error = exc
+        if self._keep is not None and not self._closed:
+            self._discard(self._keep)
+        return found
+
+    def _walk(self, found: list[tuple[int, bytes]]) -> None:
+        buf = self._buf
+        size = len(buf)
+        masked = self.masked
+        if self._scan <= self._pos + self._missing:
+            self._sync()
+        pos = self._scan
+        while size - pos >= 2:
+            head = buf[pos]
+            second = buf[pos + 1]
+            length = second & 0x7F
+            start = pos + 2
+            plain = (
+                (head == BINARY_MESSAGE or head == TEXT_MESSAGE)
+                and not self._scan_in_message
+                and (second > 0x7F) is masked
+            )
+            if not plain:
+                self._check(head, second, self._scan_in_message)
+            if length > 125:
+                width = 2 if length == 126 else 8
+                if size - start < width:
+                    return
+                length = int.from_bytes(buf[start : start + width], "big")
+                start += width
+                check_length(length, width)
+            end = start + length
+            if masked:
+                end += 4
+            if head & CONTROL:
+                if size < end:
+                    return
+                payload = bytes(buf[end - length : end])
+                if masked:
+                    payload = apply_mask(payload, bytes(buf[start : start + 4]))
+                found.append((head, payload))
+                if head & 0x0F == CLOSE:
+                    self._stop(end)
+                    return
+            else:
+                self._scan_data(head, length, end)
+            self._scan = pos = end
+
+    def _scan_data(self, head: int, length: int, end: int) -> None:
+        """Count a data frame; apply to it the limits that :meth:`read` will apply."""
+        if not self._scan_in_message:
+            self._scan_size = 0
+            self._scan_fragments = 0
+            self._scan_compressed = bool(head & RSV1)
+        self._scan_fragments += 1
+        if self.max_fragments is not None and self._scan_fragments > self.max_fragments:
+            raise TooManyFragments(self.max_fragments)
+        self._check_size(length, self._scan_size, self._scan_compressed)
+        self._scan_size += length
+        self._scan_in_message = head < FIN
+        self.ahead += 1
+        if head >= FIN:
+            if self._candidate <= len(self._buf):
+                self._boundary = self._candidate
+            self._candidate = end
+
+    def _sync(self) -> None:
+        """Start the scan behind the frame being taken."""
+        self._scan = end = self._pos + self._missing
+        in_message = self._head < FIN if self._missing else self._in_message
+        self._scan_in_message = in_message
+        self._scan_compressed = self._compressed
+        self._scan_size = self._size
+        self._scan_fragments = self._fragments
+        self._candidate = NOWHERE if in_message else end
+        self._boundary = NOWHERE
+
+    # -- the end
+
+    def drop(self) -> None:
+        """
+        Keep only messages that are complete; drop the others and all data to come.
+
+        Control frames are still found by :meth:`scan`.
+        """
+        if self._keep is not None:
+            return
+        if self._scan <= self._pos + self._missing:
+            self._sync()
+        here = self._candidate <= len(self._buf)
+        keep = self._candidate if here else self._boundary
+        if keep < self._pos:
+            # The message being taken, if there is one, never ends.
+            keep = self._pos
+            self._missing = 0
+            self._in_message = False
+        self._keep = keep
+        self._discard(keep)
+
+    def _discard(self, keep: int) -> None:
+        """Delete the bytes that the scan has passed and nobody will take."""
+        size = len(self._buf)
+        end = size if self.error is not None else min(self._scan, size)
+        if end > keep:
+            self._buf = self._buf[:keep] + self._buf[end:]
+            self._scan -= end - keep
+
+    def stop(self) -> None:
+        """Keep messages that are complete and ignore every byte to come."""
+        self.drop()
+        assert self._keep is not None  # drop() has set it
+        self._stop(self._keep)
+
+    def _stop(self, end: int) -> None:
+        self._closed = True
+        self._buf = self._buf[: end if self._keep is None else self._keep]
+
+    # -- rules
+
+    def _check(self, head: int, second: int, in_message: bool) -> None:
+        """Apply the rules of RFC 6455 §5.2, §5.4 and §5.5 to the first two bytes."""
+        opcode = head & 0x0F
+        if opcode not in OPCODES:
+            raise ProtocolError("invalid opcode")
+        # RFC 6455 §5.1: a client masks all its frames, a server none.
+        if (second > 0x7F) is not self.masked:
+            raise ProtocolError("incorrect masking")
+        # RFC 7692 §6.1: RSV1 stands on the first frame of a message only.
+        allowed = RSV1 if self.rsv1 and opcode in (1, 2) else 0
+        if head & RSV & ~allowed and not self.any_rsv:
+            raise ProtocolError("reserved bits must be 0")
+        if opcode & CONTROL:
+            # RFC 6455 §5.5
+            if second & 0x7F > 125:
+                raise ProtocolError("control frame too long")
+            if not head & FIN:
+                raise ProtocolError("fragmented control frame")
+        elif opcode == 0:
+            if not in_message:
+                raise ProtocolError("unexpected continuation frame")
+        elif in_message:
+            raise ProtocolError("expected a continuation frame")
+
+    def _begin(self, head: int, length: int) -> None:
+        """Account for a data frame that starts or continues the message being taken."""
+        if head & 0x0F:
+            size = 0
+            fragments = 1
+            self._compressed = bool(head & RSV1)
+        else:
+            size = self._size
+            fragments = self._fragments + 1
+        if self.max_fragments is not None and fragments > self.max_fragments:
+            raise TooManyFragments(self.max_fragments)
+        self._check_size(length, size, self._compressed)
+        self._size = size
+        self._fragments = fragments
+
+    def _check_size(self, length: int, current: int, compressed: bool) -> None:
+        """Refuse a frame by the length in its header, before its payload is buffered."""
+        message, fragment = self.max_message_size, self.max_fragment_size
+        if compressed:
+            # The limits hold for what it inflates to, and are applied there.
+            if message is not None:
+                message = compressed_allowance(message)
+            if fragment is not None:
+                fragment = compressed_allowance(fragment)
+        if message is not None and length > message - current:
+            if fragment is None or message - current <= fragment:
+                raise PayloadTooBig(length, message - current, current or None)
+        if fragment is not None and length > fragment:
+            raise PayloadTooBig(length, fragment)
+
+
+def check_length(length: int, width: int) -> None:
+    """Apply RFC 6455 §5.2: minimal number of bytes, most significant bit 0."""
+    if length < (126 if width == 2 else 0x10000):
+        raise ProtocolError(f"payload length not minimal: {length} in {width} bytes")
+    if length >> 63:
+        raise ProtocolError(f"payload length too large: {length}")

@@ -1,0 +1,683 @@
+"""The WebSocket protocol as a state machine, without I/O (RFC 6455).
+
+Owns: the state of a connection, the order of frames, the closing handshake, the replies
+that the RFC demands, the reason why a connection failed.
+Doesn't know: sockets, time, tasks; who reads, and when.
+
+There are two ways to read. By default :meth:`Protocol.receive_data` parses everything at
+once and :meth:`Protocol.events_received` returns the frames: for programs that drive the
+protocol themselves. With :attr:`Protocol.lazy` set, frames wait until a
+:class:`~websockets._messages.Messages` takes them, when there is room for them: that is
+how the library's own connections bound their memory.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import os
+import secrets
+import uuid
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from ._codec import FrameReader, serialize_frame
+from .exceptions import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidState,
+    PayloadTooBig,
+    ProtocolError,
+    TooManyFragments,
+)
+from .extensions.base import Extension
+from .extensions.permessage_deflate import PerMessageDeflate
+from .frames import OK_CLOSE_CODES, Close, CloseCode, Frame, Opcode
+from .http11 import Request, Response
+from .streams import StreamReader
+from .typing import BytesLike, LoggerLike, Origin, Subprotocol
+
+
+__all__ = ["SEND_EOF", "Protocol", "Side", "State"]
+
+
+class Side(enum.IntEnum):
+    """The two sides of a connection."""
+
+    SERVER, CLIENT = range(2)
+
+
+class State(enum.IntEnum):
+    """State of a connection (RFC 6455 §4, §7.1)."""
+
+    CONNECTING, OPEN, CLOSING, CLOSED = range(4)
+
+
+SERVER = Side.SERVER
+CLIENT = Side.CLIENT
+
+CONNECTING = State.CONNECTING
+OPEN = State.OPEN
+CLOSING = State.CLOSING
+CLOSED = State.CLOSED
+
+TEXT = Opcode.TEXT
+BINARY = Opcode.BINARY
+CONT = Opcode.CONT
+
+# What data_to_send() returns to ask for a half-close.
+SEND_EOF = b""
+
+FIN = 0x80
+RSV1 = 0x40
+CONTROL = 0x08
+
+_max_fragments = os.environ.get("WEBSOCKETS_MAX_FRAGMENTS")
+MAX_FRAGMENTS = int(_max_fragments) if _max_fragments else None
+
+
+class Protocol:
+    """
+    A WebSocket connection, without I/O.
+
+    Args:
+        side: :attr:`Side.SERVER` or :attr:`Side.CLIENT`.
+        state: initial state.
+        max_size: bytes that an incoming message may have; :obj:`None` disables the limit;
+            a pair ``(max_message_size, max_fragment_size)`` limits frames separately.
+        logger: logger for this connection; default: ``websockets.server`` or
+            ``websockets.client``.
+
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        *,
+        state: State = OPEN,
+        max_size: int | None | tuple[int | None, int | None] = 2**20,
+        logger: LoggerLike | None = None,
+    ) -> None:
+        if logger is None:
+            logger = logging.getLogger(f"websockets.{side.name.lower()}")
+        #: Logger of this connection.
+        self.logger: LoggerLike = logger
+        #: Whether DEBUG logs are on; looked up once, since it's asked per frame.
+        self.debug = logger.isEnabledFor(logging.DEBUG)
+        #: Side of the connection.
+        self.side = side
+        self._id: uuid.UUID | None = None
+        self._state = state
+        if self.debug:
+            logger.debug("= connection is %s", state.name)
+
+        if isinstance(max_size, tuple):
+            #: Limits on incoming messages and frames, in bytes.
+            self.max_message_size, self.max_fragment_size = max_size
+        else:
+            self.max_message_size, self.max_fragment_size = max_size, None
+        #: Bytes received of the current message, when it is fragmented.
+        self.current_size: int | None = None
+
+        #: Outcome of the opening handshake.
+        self.origin: Origin | None = None
+        self.subprotocol: Subprotocol | None = None
+        self._extensions: Sequence[Extension] = []
+        self.deflate: PerMessageDeflate | None = None
+        self._foreign = False
+
+        #: Close frames received and sent, and their order.
+        self.close_rcvd: Close | None = None
+        self.close_sent: Close | None = None
+        self.close_rcvd_then_sent: bool | None = None
+
+        #: Why the opening handshake failed.
+        self.handshake_exc: Exception | None = None
+        #: Why the connection failed after it.
+        self.parser_exc: Exception | None = None
+
+        #: Whether the half-close was queued.
+        self.eof_sent = False
+        self._eof_rcvd = False
+
+        #: Keep frames for whoever pulls them, instead of parsing them into events.
+        self.lazy = False
+        #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
+        self.defer_pongs = False
+        self.owed_pong: BytesLike | None = None
+
+        # The message being sent in fragments: whether its frames go through deflate.
+        self.expect_continuation_frame = False
+        self._sending_compressed = False
+        self._never_compress = False
+
+        self.reader = StreamReader()
+        self.events: list[Request | Response | Frame] = []
+        self.writes: list[bytes] = []
+        self.frame_reader: FrameReader | None = None
+        self._pieces: list[bytes] = []
+        self.parser: Generator[None, None, None] = self.parse()
+        next(self.parser)
+
+    # -- properties
+
+    @property
+    def id(self) -> uuid.UUID:
+        """Unique identifier of the connection, for logs."""
+        if self._id is None:
+            self._id = uuid.uuid4()
+        return self._id
+
+    @id.setter
+    def id(self, value: uuid.UUID) -> None:
+        self._id = value
+
+    @property
+    def state(self) -> State:
+        """State of the connection."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        if self.debug:
+            self.logger.debug("= connection is %s", state.name)
+        self._state = state
+
+    @property
+    def extensions(self) -> Sequence[Extension]:
+        """Extensions in effect, in the order in which they encode."""
+        return self._extensions
+
+    @extensions.setter
+    def extensions(self, extensions: Sequence[Extension]) -> None:
+        self._extensions = extensions
+        stock = len(extensions) == 1 and type(extensions[0]) is PerMessageDeflate
+        self.deflate = extensions[0] if stock else None  # type: ignore[assignment]  # by type()
+        self._foreign = bool(extensions) and not stock
+        if self.frame_reader is not None:
+            self._configure_frames(self.frame_reader)
+
+    @property
+    def hooked(self) -> bool:
+        """
+        Whether frames must pass one by one, as objects.
+
+        That is so when a subclass overrides :meth:`recv_frame`, or for an extension other
+        than the library's own.
+        """
+        return self._foreign or overrides(self, "recv_frame")
+
+    @property
+    def close_code(self) -> int | None:
+        """
+        Close code of the connection (RFC 6455 §7.1.5); :obj:`None` until it is closed.
+
+        1006 when no Close frame was received.
+        """
+        if self.state is not CLOSED:
+            return None
+        return CloseCode.ABNORMAL_CLOSURE if self.close_rcvd is None else self.close_rcvd.code
+
+    @property
+    def close_reason(self) -> str | None:
+        """Close reason (RFC 6455 §7.1.6); :obj:`None` until the connection is closed."""
+        if self.state is not CLOSED:
+            return None
+        return "" if self.close_rcvd is None else self.close_rcvd.reason
+
+    @property
+    def close_exc(self) -> ConnectionClosed:
+        """
+        Exception to raise when a program uses the closed connection.
+
+        Raises:
+            AssertionError: if the connection isn't closed.
+
+        """
+        assert self.state is CLOSED, "connection isn't closed yet"
+        normal = (
+            self.close_rcvd is not None
+            and self.close_sent is not None
+            and self.close_rcvd.code in OK_CLOSE_CODES
+            and self.close_sent.code in OK_CLOSE_CODES
+        )
+        exc_type = ConnectionClosedOK if normal else ConnectionClosedError
+        exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
+        # Known since the failure; it isn't the exception being handled, if there is one.
+        exc.__cause__ = self.parser_exc
+        return exc
+
+    # -- bytes in
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        """
+        Process bytes from the network.
+
+        Call :meth:`events_received` and :meth:`data_to_send` afterwards.
+
+        Raises:
+            EOFError: if :meth:`receive_eof` was called before.
+
+        """
+        if self._eof_rcvd:
+            raise EOFError("stream ended")
+        if self.frame_reader is None:
+            self.reader.feed_data(data)
+        else:
+            self.frame_reader.feed(bytes(data))
+        next(self.parser)
+
+    def receive_eof(self) -> None:
+        """Process the end of the stream; calling it again does nothing."""
+        if self._eof_rcvd:
+            return
+        self._eof_rcvd = True
+        self.reader.feed_eof()
+        if self.debug:
+            self.logger.debug("< EOF")
+        next(self.parser)
+
+    def events_received(self) -> list[Request | Response | Frame]:
+        """Return what was received since the last call: requests, responses, frames."""
+        events, self.events = self.events, []
+        return events
+
+    # -- bytes out
+
+    def data_to_send(self) -> list[bytes]:
+        """
+        Return what to write to the network, in order.
+
+        The empty bytes object, :data:`SEND_EOF`, asks to half-close the connection.
+        """
+        writes, self.writes = self.writes, []
+        return writes
+
+    def close_expected(self) -> bool:
+        """
+        Tell whether the TCP connection should end soon.
+
+        Start a timer when it turns true, and drop the connection when the timer fires.
+        """
+        return self.state is CLOSING or self.handshake_exc is not None
+
+    # -- sending (RFC 6455 §5.6, §5.5)
+
+    def send_continuation(self, data: BytesLike, fin: bool) -> None:
+        """
+        Send a Continuation frame.
+
+        Args:
+            data: payload; UTF-8 when the message is text.
+            fin: whether it ends the message.
+
+        Raises:
+            ProtocolError: if no fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(CONT, data, fin)
+
+    def send_text(self, data: BytesLike, fin: bool = True) -> None:
+        """
+        Send a Text frame.
+
+        Args:
+            data: UTF-8 payload.
+            fin: :obj:`False` when Continuation frames follow.
+
+        Raises:
+            ProtocolError: if a fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(TEXT, data, fin)
+
+    def send_binary(self, data: BytesLike, fin: bool = True) -> None:
+        """
+        Send a Binary frame.
+
+        Args:
+            data: payload.
+            fin: :obj:`False` when Continuation frames follow.
+
+        Raises:
+            ProtocolError: if a fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(BINARY, data, fin)
+
+    def send_data(
+        self,
+        opcode: Opcode,
+        data: BytesLike,
+        fin: bool = True,
+        compress: bool | None = None,
+    ) -> None:
+        """
+        Send a data frame, with a say in its compression.
+
+        Args:
+            opcode: Text, Binary or Continuation.
+            data: payload.
+            fin: whether it ends the message.
+            compress: compress the message, when permessage-deflate was negotiated, always
+                or never; :obj:`None` leaves it to the extension's threshold. The first
+                frame of a message decides for all.
+
+        Raises:
+            ProtocolError: if the frame is out of order.
+            InvalidState: if the connection isn't open.
+
+        """
+        if self._state is not OPEN:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        first = opcode is not CONT
+        if first is self.expect_continuation_frame:
+            raise ProtocolError(
+                "expected a continuation frame" if first else "unexpected continuation frame"
+            )
+        deflate = self.deflate
+        if first:
+            self._never_compress = compress is False
+            self._sending_compressed = deflate is not None and (
+                deflate.worth_compressing(data, fin) if compress is None else compress
+            )
+        if self._foreign or overrides(self, "send_frame"):
+            self.send_frame(Frame(opcode, data, fin))
+        else:
+            if self.debug:
+                self.logger.debug("> %s", Frame(opcode, data, fin))
+            head = (opcode | FIN) if fin else int(opcode)
+            if self._sending_compressed:
+                assert deflate is not None  # that's what the flag says
+                data = deflate.deflate(data, final=fin)
+                if first:
+                    head |= RSV1
+            mask = secrets.token_bytes(4) if self.side is CLIENT else None
+            self.writes.append(serialize_frame(head, data, mask))
+        self.expect_continuation_frame = not fin
+
+    def send_close(self, code: int | None = None, reason: str = "") -> None:
+        """
+        Send a Close frame (RFC 6455 §5.5.1); the connection is closing then.
+
+        Args:
+            code: close code; :obj:`None` sends an empty frame.
+            reason: at most 123 bytes of UTF-8.
+
+        Raises:
+            ProtocolError: if the code is reserved, the reason too long, or without a code.
+            InvalidState: if the connection isn't open.
+
+        """
+        if self._state is not OPEN:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        if code is None:
+            if reason != "":
+                raise ProtocolError("cannot send a reason without a code")
+            close = Close(CloseCode.NO_STATUS_RCVD, "")
+            data = b""
+        else:
+            close = Close(code, reason)
+            data = close.serialize()
+        self.send_frame(Frame(Opcode.CLOSE, data))
+        self.close_sent = close
+        self.state = CLOSING
+        if self.lazy and self.frame_reader is not None and not self.hooked:
+            # RFC 6455 §5.5.1 lets the peer go on sending; nobody is going to read it.
+            self.frame_reader.drop()
+
+    def send_ping(self, data: BytesLike) -> None:
+        """
+        Send a Ping frame (RFC 6455 §5.5.2).
+
+        Args:
+            data: payload, at most 125 bytes.
+
+        Raises:
+            ProtocolError: if the payload is too long.
+            InvalidState: if the connection is neither open nor closing.
+
+        """
+        self._send_control(Opcode.PING, data)
+
+    def send_pong(self, data: BytesLike) -> None:
+        """
+        Send a Pong frame (RFC 6455 §5.5.3).
+
+        Args:
+            data: payload, at most 125 bytes.
+
+        Raises:
+            ProtocolError: if the payload is too long.
+            InvalidState: if the connection is neither open nor closing.
+
+        """
+        self._send_control(Opcode.PONG, data)
+
+    def _send_control(self, opcode: Opcode, data: BytesLike) -> None:
+        if self._state is not OPEN and self._state is not CLOSING:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        self.send_frame(Frame(opcode, data))
+
+    def send_frame(self, frame: Frame) -> None:
+        """
+        Queue a frame; every frame passes here, when a subclass overrides this.
+
+        Raises:
+            ProtocolError: if the frame breaks a rule of RFC 6455.
+
+        """
+        if self.debug:
+            self.logger.debug("> %s", frame)
+        extensions: Sequence[Extension] = self._extensions
+        if self._never_compress:
+            extensions = [x for x in extensions if not isinstance(x, PerMessageDeflate)]
+        self.writes.append(frame.serialize(mask=self.side is CLIENT, extensions=extensions))
+
+    def send_eof(self) -> None:
+        """Queue a half-close."""
+        assert not self.eof_sent
+        self.eof_sent = True
+        if self.debug:
+            self.logger.debug("> EOF")
+        self.writes.append(SEND_EOF)
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """
+        Fail the connection (RFC 6455 §7.1.7): tell the peer why, and read no more.
+
+        Args:
+            code: close code; 1006 sends no Close frame.
+            reason: at most 123 bytes of UTF-8.
+
+        Raises:
+            ProtocolError: if the code is reserved or the reason too long.
+
+        """
+        if self._state is OPEN and code != CloseCode.ABNORMAL_CLOSURE:
+            close = Close(code, shorten(reason))
+            self.send_frame(Frame(Opcode.CLOSE, close.serialize()))
+            self.close_sent = close
+            self.state = CLOSING
+        # RFC 6455 §7.1.1: the server closes TCP first.
+        if self.side is SERVER and not self.eof_sent:
+            self.send_eof()
+        self._ignore_input()
+
+    # -- receiving
+
+    def parse(self) -> Generator[None, None, None]:
+        """
+        Process input, chunk by chunk.
+
+        A subclass reads the opening handshake from :attr:`reader` before this.
+        """
+        self.frame_reader = frames = FrameReader(
+            masked=self.side is SERVER,
+            max_message_size=self.max_message_size,
+            max_fragment_size=self.max_fragment_size,
+            max_fragments=MAX_FRAGMENTS,
+        )
+        self._configure_frames(frames)
+        frames.feed(self.reader.take())
+        while True:
+            if not self.lazy:
+                self.read_events(frames)
+            if self._eof_rcvd and self._state is not CLOSED:
+                self._end()
+            yield
+
+    def discard(self) -> Generator[None, None, None]:
+        """Ignore input until the stream ends."""
+        while not self._eof_rcvd:
+            self.reader.discard()
+            yield
+        if not self.eof_sent:
+            self.send_eof()
+        self.state = CLOSED
+        while True:
+            yield
+
+    def recv_frame(self, frame: Frame) -> None:
+        """
+        Process a frame; every frame passes here, when a subclass overrides this.
+
+        Args:
+            frame: as it left the extensions.
+
+        """
+        opcode = frame.opcode
+        if opcode is Opcode.PING:
+            if self.defer_pongs:
+                self.owed_pong = frame.data
+            else:
+                # RFC 6455 §5.5.2
+                self.send_frame(Frame(Opcode.PONG, frame.data))
+        elif opcode is Opcode.CLOSE:
+            # RFC 6455 §5.5.1
+            self.close_rcvd = Close.parse(bytes(frame.data))
+            if self._state is CLOSING:
+                assert self.close_sent is not None  # fail() with 1006 ignores all input
+                self.close_rcvd_then_sent = False
+            else:
+                self.send_frame(Frame(Opcode.CLOSE, frame.data))
+                self.close_sent = self.close_rcvd
+                self.close_rcvd_then_sent = True
+                self.state = CLOSING
+            # RFC 6455 §7.1.1
+            if self.side is SERVER:
+                self.send_eof()
+            self._ignore_input()
+        self.events.append(frame)
+
+    # -- private
+
+    def _configure_frames(self, frames: FrameReader) -> None:
+        frames.rsv1 = self.deflate is not None
+        frames.any_rsv = self._foreign
+
+    def _ignore_input(self) -> None:
+        """Keep messages that wait to be read; ignore all that comes, up to the end."""
+        if self.frame_reader is not None:
+            self.frame_reader.stop()
+        self.parser = self.discard()
+        next(self.parser)
+
+    def _end(self) -> None:
+        """The stream ended without a Close frame, in the middle of the conversation."""
+        assert self.frame_reader is not None  # parse() runs
+        unfinished = self.frame_reader.unfinished()
+        self.parser_exc = EOFError(
+            "unexpected end of stream"
+            if unfinished is None
+            else "stream ends after {} bytes, expected {} bytes".format(*unfinished)
+        )
+        if not self.eof_sent:
+            self.send_eof()
+        self.state = CLOSED
+
+    def read_events(self, frames: FrameReader) -> None:
+        """Parse all frames that have arrived into events."""
+        try:
+            while (piece := frames.read()) is not None:
+                head, data, complete = piece
+                self._pieces.append(data)
+                if complete:
+                    data = data if len(self._pieces) == 1 else b"".join(self._pieces)
+                    self._pieces.clear()
+                    self.recv_frame(self.decode_frame(head, data))
+        except Exception as exc:
+            self.fail_parse(exc)
+
+    def decode_frame(self, head: int, data: bytes) -> Frame:
+        """Return the frame as it leaves the extensions, its size checked."""
+        frame = Frame(
+            Opcode(head & 0x0F),
+            data,
+            head >= FIN,
+            bool(head & RSV1),
+            bool(head & 0x20),
+            bool(head & 0x10),
+        )
+        if head & CONTROL:
+            limit = None
+        elif self.max_message_size is None:
+            limit = self.max_fragment_size
+        else:
+            limit = self.max_message_size - (self.current_size or 0)
+            if self.max_fragment_size is not None:
+                limit = min(limit, self.max_fragment_size)
+        try:
+            for extension in reversed(self._extensions):
+                frame = extension.decode(frame, max_size=limit)
+        except PayloadTooBig as exc:
+            exc.set_current_size(self.current_size)
+            raise
+        frame.check()
+        if not head & CONTROL:
+            self.current_size = (
+                None if frame.fin else (self.current_size or 0) + len(frame.data)
+            )
+        if self.debug:
+            self.logger.debug("< %s", frame)
+        return frame
+
+    def fail_parse(self, exc: Exception) -> None:
+        """Fail the connection because of what the peer sent; keep the reason."""
+        if isinstance(exc, ProtocolError):
+            code, reason = CloseCode.PROTOCOL_ERROR, str(exc)
+        elif isinstance(exc, UnicodeDecodeError):
+            # RFC 6455 §8.1
+            code, reason = CloseCode.INVALID_DATA, f"{exc.reason} at position {exc.start}"
+        elif isinstance(exc, (PayloadTooBig, TooManyFragments)):
+            code, reason = CloseCode.MESSAGE_TOO_BIG, str(exc)
+            exc.add_note(
+                f"this {self.side.name.lower()} accepts messages of at most "
+                f"{self.max_message_size} bytes, frames of at most "
+                f"{self.max_fragment_size} (None: no limit); pass another max_size to "
+                f"{'connect' if self.side is CLIENT else 'serve'}() to change that"
+            )
+        else:
+            # An extension or an overridden method raised what it shouldn't.
+            self.logger.error("parser failed", exc_info=exc)
+            code, reason = CloseCode.INTERNAL_ERROR, ""
+        self.parser_exc = exc
+        self.fail(code, reason)
+
+
+def overrides(protocol: Protocol, method: str) -> bool:
+    """Tell whether a subclass, or somebody who patched the object, replaced a method."""
+    return (
+        getattr(type(protocol), method) is not getattr(Protocol, method)
+        or method in protocol.__dict__
+    )
+
+
+def shorten(reason: str) -> str:
+    """Cut a reason that we made up ourselves to what a Close frame can hold."""
+    data = reason.encode()
+    return reason if len(data) <= 123 else data[:120].decode(errors="ignore") + "..."
