@@ -1,0 +1,83 @@
+# Each target does all its set-up: an environment for the chosen Python, the build
+# of the project with its extension, and the tools that the target needs.
+#
+#   make test                  with the first Python found, 3.11 or later
+#   make test PYTHON=3.12      with another one: a version, a name or a path
+
+# The rules are plain sh; nothing here depends on the shell of whoever runs it.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+FOUND := $(shell tools/find-python $(PYTHON))
+ifeq ($(FOUND),)
+$(error No Python to work with)
+endif
+NAME := $(shell $(FOUND) -c 'import sys; print("%s-%d.%d" % (sys.implementation.name, *sys.version_info[:2]))')
+VENV := .venv-$(NAME)
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check install
+
+.PHONY: demo test test-native test-twin coverage lint format typecheck build name clean
+
+demo: $(VENV)/project
+	$(RUN) examples/demo.py
+
+# Two runs of the whole suite: with the native code, and with its Python twin.
+test: test-native test-twin
+
+# An extension that doesn't load is an error here, and nowhere else.
+test-native: $(VENV)/project $(VENV)/test
+	$(RUN) -c 'import websockets.speedups'
+	mkdir -p reports
+	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage run -m pytest $(PYTEST)
+	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage report --fail-under=100
+
+test-twin: $(VENV)/project $(VENV)/test
+	mkdir -p reports
+	COVERAGE_FILE=reports/coverage.$(NAME).twin WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m coverage run -m pytest $(PYTEST)
+	COVERAGE_FILE=reports/coverage.$(NAME).twin $(RUN) -m coverage report --fail-under=100
+
+# A browsable report of the native run.
+coverage: test-native
+	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage html --quiet --directory htmlcov
+	@echo "coverage: htmlcov/index.html"
+
+lint: $(VENV)/lint
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+format: $(VENV)/lint
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+typecheck: $(VENV)/project $(VENV)/types
+	$(RUN) -m mypy --strict src
+	$(VENV)/bin/pyright --pythonpath $(RUN) src
+
+# The source archive and, out of it, the wheel.
+build: $(VENV)/build
+	rm -rf dist
+	$(RUN) -m build --outdir dist
+
+# Which Python the other targets would use.
+name:
+	@echo $(NAME)
+
+clean:
+	rm -rf .venv-* build dist htmlcov reports src/websockets.egg-info
+	rm -f src/websockets/*.so
+
+# The environment, then what is installed into it; each file says when that was.
+$(VENV)/pip:
+	$(FOUND) -m venv --clear $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'
+	touch $@
+
+# Editable: changes of Python code need no new installation, those of C code do.
+$(VENV)/project: $(VENV)/pip pyproject.toml setup.py $(wildcard native/*)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/test $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
+	$(PIP) --group $(@F)
+	touch $@
