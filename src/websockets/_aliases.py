@@ -1,0 +1,43 @@
+"""
+Old names that still work, with a warning (layer 0).
+
+Owns: one :exc:`DeprecationWarning` per old name, reported where the name is used.
+Doesn't know: which names are old; the module they belonged to says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import typing
+import warnings
+from collections.abc import Callable, Mapping
+
+
+def deprecated_aliases(
+    module: str,
+    aliases: Mapping[str, str],
+) -> Callable[[str], typing.Any]:
+    """
+    Return the ``__getattr__`` function of a module that has old names.
+
+    The first use of an old name warns. Then it becomes an attribute of the module:
+    ``from module import name`` looks names up twice, and must not warn twice.
+
+    Args:
+        module: ``__name__`` of the module.
+        aliases: old names and what they stand for, as ``"module:name"``, where
+            ``module`` is relative to the package, like ``".protocol"``. It is
+            imported when the old name is used.
+    """
+
+    def __getattr__(name: str) -> typing.Any:
+        if name not in aliases:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is deprecated", DeprecationWarning, 2)
+        home, _, target = aliases[name].partition(":")
+        value = getattr(importlib.import_module(home, __package__), target)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    return __getattr__

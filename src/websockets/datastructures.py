@@ -1,0 +1,236 @@
+"""
+HTTP headers (layer 0).
+
+Owns: :class:`Headers`, a case-insensitive mapping that keeps several values per name
+and the order of everything. What can be set can be sent: names and values that would
+break the grammar of HTTP (:rfc:`9110`, section 5) are refused.
+Doesn't know: what headers mean, or how they are parsed.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+
+from ._secrets import mask_header
+from .exceptions import InvalidHeaderValue
+
+
+__all__ = ["Headers", "HeadersLike", "MultipleValuesError"]
+
+
+class MultipleValuesError(LookupError):
+    """
+    Raised when looking up one value of a header that has several.
+
+    :meth:`Headers.get_all` returns them.
+    """
+
+    def __str__(self) -> str:
+        # Like KeyError, which shows the representation of the key.
+        return repr(self.args[0]) if len(self.args) == 1 else super().__str__()
+
+
+# RFC 9110, section 5.5: visible characters, spaces and tabs, and obs-text, which
+# stands for bytes above 127. Most values take the shorter way in _checked_value().
+_VALUE_CHARS = frozenset("\t" + "".join(map(chr, [*range(32, 127), *range(128, 256)])))
+
+# RFC 9110, section 5.6.2, without the letters, digits and hyphen.
+_NAME_PUNCTUATION = str.maketrans("", "", "!#$%&'*+-.^_`|~")
+
+
+def _checked_value(name: str, value: object) -> str:
+    """Return the value, as a str, or raise the exception that says what is wrong."""
+    if not isinstance(value, str):
+        # Numbers have a text that everyone expects. Others, bytes above all, haven't.
+        if isinstance(value, (int, float)):
+            return str(value)
+        raise TypeError(f"{name} header must be a str, not {type(value).__name__}")
+    # Among ASCII characters, only control characters aren't printable.
+    plain = value.isascii() and value.isprintable()
+    if not plain and not _VALUE_CHARS.issuperset(value):
+        raise InvalidHeaderValue(name, mask_header(name, value))
+    return value
+
+
+def _check_name(name: object) -> None:
+    """Raise the exception that says what is wrong with the name of a header, if any."""
+    if not isinstance(name, str):
+        raise TypeError(f"header name must be a str, not {type(name).__name__}")
+    bare = name.translate(_NAME_PUNCTUATION)
+    if not (name.isascii() and (bare.isalnum() or (name and not bare))):
+        raise ValueError(f"invalid header name: {name!r}")
+
+
+class Headers(MutableMapping[str, str]):
+    """
+    HTTP headers: a mapping of names, in any case, to values.
+
+    A header may be present several times. Then ``headers[name]`` raises
+    :exc:`MultipleValuesError`, rather than picking a value; :meth:`get_all` returns
+    all of them.
+
+    Setting a header adds a value, and keeps those that are there. Delete the header
+    first to replace it::
+
+        headers["Set-Cookie"] = "a=1"
+        headers["Set-Cookie"] = "b=2"
+        assert headers.get_all("set-cookie") == ["a=1", "b=2"]
+
+    Iterating yields the names in lower case, once each, like ``len()`` counts them.
+    Two instances are equal when each name has the same values in the same order.
+    ``str()`` gives the lines that are sent; ``repr()`` masks credentials.
+
+    Args:
+        args: at most one mapping, :class:`Headers`, or iterable of pairs.
+        kwargs: more headers.
+
+    Raises:
+        InvalidHeaderValue: if a value contains a line break or another character
+            that HTTP doesn't allow; only ISO-8859-1 (Latin-1) can be sent.
+        ValueError: if a name isn't a token (:rfc:`9110`, section 5.6.2).
+        TypeError: if a name isn't a :class:`str`, or a value isn't a :class:`str` or
+            a number.
+    """
+
+    __slots__ = ("_dict", "_list")
+
+    def __init__(self, *args: HeadersLike, **kwargs: str) -> None:
+        # The same values twice: by name, to look them up; in order, to send them.
+        self._dict: dict[str, list[str]] = {}
+        self._list: list[tuple[str, str]] = []
+        if args or kwargs:
+            self.update(*args, **kwargs)
+
+    def __str__(self) -> str:
+        return "".join([f"{name}: {value}\r\n" for name, value in self._list]) + "\r\n"
+
+    def __repr__(self) -> str:
+        shown = [(name, mask_header(name, value)) for name, value in self._list]
+        return f"{type(self).__name__}({shown!r})"
+
+    def copy(self) -> Headers:
+        """Return a copy, which can be changed independently."""
+        copy = type(self)()
+        copy._dict = {name: values.copy() for name, values in self._dict.items()}
+        copy._list = self._list.copy()
+        return copy
+
+    __copy__ = copy
+
+    def serialize(self) -> bytes:
+        """Return the header lines and the empty line after them, as sent."""
+        # RFC 9110, section 5.5: bytes above 127 are opaque; Latin-1 is one to one.
+        return str(self).encode("iso-8859-1")
+
+    # Mapping
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key.lower() in self._dict
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dict)
+
+    def __len__(self) -> int:
+        return len(self._dict)
+
+    def __getitem__(self, key: str) -> str:
+        values = self._dict[key.lower()]
+        if len(values) > 1:
+            raise MultipleValuesError(key)
+        return values[0]
+
+    # MutableMapping
+
+    def __setitem__(self, key: str, value: str) -> None:
+        _check_name(key)
+        self.set_insecure(key, _checked_value(key, value))
+
+    def __delitem__(self, key: str) -> None:
+        folded = key.lower()
+        del self._dict[folded]
+        self._list = [pair for pair in self._list if pair[0].lower() != folded]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._dict == other._dict
+
+    __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
+
+    def clear(self) -> None:
+        """Remove all headers."""
+        self._dict.clear()
+        self._list.clear()
+
+    def update(self, *args: HeadersLike, **kwargs: str) -> None:
+        """
+        Add headers, keeping those that are there.
+
+        Args:
+            args: at most one mapping, :class:`Headers`, or iterable of pairs.
+            kwargs: more headers.
+        """
+        if len(args) > 1:
+            raise TypeError(f"expected at most 1 positional argument, got {len(args)}")
+        for other in args:
+            for name, value in _pairs(other):
+                self[name] = value
+        for name, value in kwargs.items():
+            self[name] = value
+
+    # Several values
+
+    def get_all(self, key: str) -> list[str]:
+        """
+        Return all values of a header, in order; an empty list if there is none.
+
+        Args:
+            key: name of the header, in any case.
+        """
+        return list(self._dict.get(key.lower(), ()))
+
+    def raw_items(self) -> Iterator[tuple[str, str]]:
+        """Return an iterator on ``(name, value)``, in order, with names as set."""
+        return iter(self._list)
+
+    def set_insecure(self, key: str, value: str) -> None:
+        """
+        Add a header without checking its name and value.
+
+        A line break coming from someone else would inject headers. This is for
+        values that a parser has checked already.
+        """
+        folded = key.lower()
+        if folded in self._dict:
+            self._dict[folded].append(value)
+        else:
+            self._dict[folded] = [value]
+        self._list.append((key, value))
+
+
+class SupportsKeysAndGetItem(typing.Protocol):
+    """A mapping, as far as :class:`dict` needs one."""
+
+    def keys(self) -> Iterable[str]:
+        """Return the names."""
+
+    def __getitem__(self, key: str, /) -> str:
+        """Return the value for a name."""
+
+
+HeadersLike = (
+    Headers | Mapping[str, str] | Iterable[tuple[str, str]] | SupportsKeysAndGetItem
+)
+"""What :class:`Headers` can be made from, and what ``additional_headers`` accepts."""
+
+
+def _pairs(headers: HeadersLike) -> Iterable[tuple[str, str]]:
+    """Return the items of anything like headers, in order."""
+    if isinstance(headers, Headers):
+        return headers.raw_items()
+    if hasattr(headers, "keys"):
+        mapping = typing.cast(SupportsKeysAndGetItem, headers)
+        names = mapping.keys()
+        return [(name, mapping[name]) for name in names]
+    return headers
