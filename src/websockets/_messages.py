@@ -107,6 +107,11 @@ class Messages:
         return message is not None and (message.complete or message.frames > 0)
 
     @property
+    def streaming(self) -> bool:
+        """Whether a fragment was taken of the message being received."""
+        return self._message is not None and self._message.streamed
+
+    @property
     def failing(self) -> bool:
         """Whether an error waits behind messages that nobody has taken."""
         return self._frames.error is not None and self._protocol.parser_exc is None

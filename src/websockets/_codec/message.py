@@ -97,6 +97,11 @@ class Message:
         """Whether :meth:`append` has found the text to be UTF-8."""
         return self._utf8 is not None
 
+    @property
+    def streamed(self) -> bool:
+        """Whether :meth:`take_fragment` has been called with success."""
+        return self._fragments is not None
+
     def take(self) -> bytes:
         """Return the whole payload and forget it."""
         pieces = self._pieces
@@ -108,11 +113,11 @@ class Message:
 
     def take_fragment(self) -> bytes | None:
         """Return the payload of the next frame; :obj:`None` when it isn't complete yet."""
-        if self._fragments is None:
-            self._fragments = deque()
         if not self._fragments:
             if not self._ends:
                 return None
+            if self._fragments is None:
+                self._fragments = deque()
             ends = self._ends
             data = self.take()
             start = 0

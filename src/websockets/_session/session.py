@@ -1,0 +1,474 @@
+"""Everything a connection decides between two waits, without I/O, clock or lock.
+
+Owns: what to read ahead (water marks), when to ping, how to close, every deadline, and
+the reason why it ended. The hub: messages, pings and the protocol meet here.
+Doesn't know: sockets, tasks, threads, time (``now`` is an argument: seconds, monotonic,
+any origin); no rule of RFC 6455 is here (see protocol).
+
+A face calls a method, then pumps: it writes what :meth:`Session.data_to_send` returns,
+arms one timer for :meth:`Session.next_deadline`, pauses or resumes reading, aborts the
+transport when :attr:`Session.aborted` says so, and wakes those who wait.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._messages import Messages
+from ..exceptions import ConcurrencyError, ConnectionClosed
+from ..frames import CloseCode, Frame, Opcode
+from ..protocol import CLOSED, OPEN
+from .pings import Done, Pings
+from .settings import water_marks
+
+
+if TYPE_CHECKING:
+    from ..protocol import Protocol
+    from ..typing import BytesLike, Data, DataLike
+
+
+__all__ = ["Session"]
+
+TEXT = Opcode.TEXT
+BINARY = Opcode.BINARY
+CONT = Opcode.CONT
+
+
+class Session:
+    """
+    The conversation on an open connection.
+
+    Args:
+        protocol: after the opening handshake; it becomes lazy.
+        now: seconds, monotonic.
+        ping_interval: seconds between keepalive pings; :obj:`None` disables keepalive.
+        ping_timeout: seconds to wait for a pong; :obj:`None` disables the timeout.
+        close_timeout: seconds for the closing handshake and the end of the TCP connection
+            together; :obj:`None` disables the timeout.
+        max_queue: high water mark of frames received and not read, or a pair of high and
+            low marks; :obj:`None` disables it.
+
+    """
+
+    __slots__ = (
+        "_cause",
+        "_close_due",
+        "_failure_due",
+        "_high",
+        "_low",
+        "_messages",
+        "_notes",
+        "_over",
+        "_streaming",
+        "_wanted",
+        "aborted",
+        "close_timeout",
+        "pings",
+        "protocol",
+        "reading_paused",
+        "written",
+    )
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        now: float,
+        *,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_queue: int | None | tuple[int | None, int | None] = 16,
+    ) -> None:
+        self._high, self._low = water_marks("max_queue", max_queue)
+        self.protocol = protocol
+        self.pings = Pings(now, ping_interval, ping_timeout)
+        self.close_timeout = close_timeout
+        #: The face must drop the transport, at once.
+        self.aborted = False
+        #: The face must not read.
+        self.reading_paused = False
+        #: Bytes that the system has taken from the face; the face keeps it true before
+        #: it calls :meth:`deadline_reached`.
+        self.written = 0
+        self._messages = Messages(protocol)
+        # Somebody waits for a message or a fragment: read on, whatever the water marks.
+        self._wanted = False
+        # A message was handed out in part.
+        self._streaming = False
+        self._close_due: float | None = None
+        self._failure_due: float | None = None
+        self._over = False  # the transport is gone
+        self._cause: BaseException | None = None
+        self._notes: list[str] = []
+        # Frames that came together with the handshake.
+        self._messages.scan()
+        self._settle(now)
+
+    # -- network and clock
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Process bytes from the network."""
+        self.pings.received_at = now
+        messages = self._messages
+        messages.feed(data)
+        if self._wanted:
+            messages.pull()
+            if messages.complete or (self._streaming and messages.readable):
+                self._wanted = False
+        messages.scan()
+        self._settle(now)
+
+    def receive_eof(self, now: float, cause: BaseException | None = None) -> None:
+        """
+        Process the end of the stream; calling it again is fine.
+
+        Args:
+            now: seconds, monotonic.
+            cause: the error that ended it, if there was one.
+
+        """
+        self._blame(cause)
+        self.protocol.receive_eof()
+        self._settle(now)
+
+    def connection_lost(self, now: float, cause: BaseException | None = None) -> None:
+        """Process the end of the transport: nothing can be received or sent any more."""
+        self._over = True
+        self.receive_eof(now, cause)
+        self._close_due = None
+
+    def data_to_send(self) -> list[bytes]:
+        """Return what to write, in order; the empty bytes object is a half-close."""
+        return self.protocol.data_to_send()
+
+    def next_deadline(self) -> float | None:
+        """
+        Return when :meth:`deadline_reached` wants to be called.
+
+        Call it again after every other method: the answer may move either way.
+
+        Returns:
+            Seconds on the caller's monotonic clock, or :obj:`None` when no timer runs.
+
+        """
+        pings = self.pings
+        deadline = pings.ping_due
+        # Written out: this runs after every call.
+        if (due := pings.pong_due) is not None and (deadline is None or due < deadline):
+            deadline = due
+        if (due := self._close_due) is not None and (deadline is None or due < deadline):
+            deadline = due
+        if (due := self._failure_due) is not None and (deadline is None or due < deadline):
+            deadline = due
+        return deadline
+
+    def deadline_reached(self, now: float) -> None:
+        """Do what is due at ``now``; nothing when it is too early."""
+        pings = self.pings
+        if self._close_due is not None and now >= self._close_due:
+            self._close_due = None
+            self._blame(TimeoutError("timed out while closing connection"))
+            self.aborted = True
+        if self._failure_due is not None and now >= self._failure_due:
+            self._failure_due = None
+            if self._messages.failing:
+                self._messages.fail_now()
+        if pings.pong_due is not None and now >= pings.pong_due:
+            if pings.overdue(now, self.reading_paused, self.written):
+                self._keepalive_failed(now)
+        if pings.ping_due is not None and now >= pings.ping_due:
+            self.protocol.send_ping(pings.keepalive(now, self.written))
+            if self.protocol.debug:
+                self.protocol.logger.debug("%% sent keepalive ping")
+        self._settle(now)
+
+    # -- state
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed: nothing more will be received or sent."""
+        return self.protocol.state is CLOSED
+
+    @property
+    def latency(self) -> float:
+        """Seconds between the latest ping acknowledged and its pong; 0 before that."""
+        return self.pings.latency
+
+    @property
+    def readable(self) -> bool:
+        """Whether who waits for a message or a fragment should ask again."""
+        messages = self._messages
+        return messages.complete or self._streaming and messages.readable or self.closed
+
+    def exception(self) -> ConnectionClosed:
+        """
+        Return a new exception that tells how the connection ended, its cause chained.
+
+        Raises:
+            AssertionError: if the connection isn't closed.
+
+        """
+        exc = self.protocol.close_exc
+        if self._cause is not None:
+            exc.__cause__ = self._cause
+        for note in self._notes:
+            exc.add_note(note)
+        return exc
+
+    # -- receiving
+
+    def pop_message(self, now: float, decode: bool | None = None) -> Data | None:
+        """
+        Return the next message.
+
+        Args:
+            now: seconds, monotonic.
+            decode: :obj:`None` by the opcode, :obj:`True` as text, :obj:`False` as bytes.
+
+        Returns:
+            The message; :obj:`None` when it isn't here: wait until :attr:`readable`.
+
+        Raises:
+            ConnectionClosed: if the connection is closed and all messages were returned.
+            ConcurrencyError: if a message was streamed in part.
+
+        """
+        if self._streaming:
+            raise ConcurrencyError(
+                "cannot call recv in the middle of a message; "
+                "call recv_streaming to receive the rest of it"
+            )
+        data = self._messages.pop_message(decode)
+        self._popped(data is None, now)
+        return data
+
+    def pop_fragment(self, now: float, decode: bool | None = None) -> tuple[Data, bool] | None:
+        """
+        Return the next frame of the message being streamed, and whether it is the last.
+
+        Args:
+            now: seconds, monotonic.
+            decode: as for :meth:`pop_message`; the same for all frames of a message.
+
+        Returns:
+            :obj:`None` when it isn't here: wait until :attr:`readable`.
+
+        Raises:
+            ConnectionClosed: if the connection is closed and all frames were returned.
+
+        """
+        self._streaming = True
+        fragment = self._messages.pop_fragment(decode)
+        if fragment is not None:
+            self._streaming = not fragment[1]
+        self._popped(fragment is None, now)
+        return fragment
+
+    def stop_streaming(self) -> None:
+        """Note that nobody streams any more; a message begun remains to be streamed."""
+        self._streaming = self._messages.streaming
+
+    def stop_waiting(self) -> None:
+        """Note that nobody waits for a message any more; the water marks hold again."""
+        self._wanted = False
+
+    def _popped(self, nothing: bool, now: float) -> None:
+        """Read on; when there is nothing to read, raise what ended the connection."""
+        if nothing and self.closed:
+            raise self.exception()
+        self._wanted = nothing
+        if nothing or self.reading_paused:
+            self._settle(now)
+
+    # -- sending
+
+    def send_message(
+        self,
+        data: DataLike,
+        *,
+        text: bool | None = None,
+        compress: bool | None = None,
+    ) -> None:
+        """
+        Queue a message, whole.
+
+        Args:
+            data: :class:`str` for text, a bytes-like object for binary.
+            text: overrides that.
+            compress: see :meth:`~websockets.protocol.Protocol.send_data`.
+
+        Raises:
+            InvalidState: if the connection isn't open.
+
+        """
+        if isinstance(data, str):
+            opcode = BINARY if text is False else TEXT
+            data = data.encode()
+        else:
+            opcode = TEXT if text else BINARY
+        self.protocol.send_data(opcode, data, True, compress)
+
+    def send_fragment(
+        self,
+        data: DataLike,
+        *,
+        first: bool,
+        fin: bool,
+        text: bool | None = None,
+        compress: bool | None = None,
+    ) -> None:
+        """
+        Queue a frame of a fragmented message.
+
+        Args:
+            data: see :meth:`send_message`.
+            first: whether it starts the message.
+            fin: whether it ends it.
+            text: see :meth:`send_message`; matters for the first frame.
+            compress: see :meth:`send_message`; matters for the first frame.
+
+        Raises:
+            InvalidState: if the connection isn't open.
+
+        """
+        opcode = CONT
+        if first:
+            opcode = TEXT if text or (text is None and isinstance(data, str)) else BINARY
+        payload = data.encode() if isinstance(data, str) else data
+        self.protocol.send_data(opcode, payload, fin, compress)
+
+    def ping(self, data: bytes | None, now: float, done: Done) -> None:
+        """
+        Send a ping.
+
+        Args:
+            data: payload, at most 125 bytes; :obj:`None` for a random one.
+            now: seconds, monotonic.
+            done: called once, with the latency in seconds or with an exception.
+
+        Raises:
+            ConcurrencyError: if a ping with the same payload is in flight.
+            ProtocolError: if the payload is too long.
+            InvalidState: if the connection isn't open.
+
+        """
+        data = self.pings.add(data, now, done)
+        try:
+            self.protocol.send_ping(data)
+        except Exception:
+            self.pings.forget(data)
+            raise
+
+    def pong(self, data: BytesLike) -> None:
+        """
+        Send an unsolicited pong.
+
+        Raises:
+            ProtocolError: if the payload is longer than 125 bytes.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.protocol.send_pong(data)
+
+    def set_congested(self, congested: bool) -> None:
+        """
+        Note whether more output waits than the user allows.
+
+        While it does, only the latest ping is going to be answered: a peer that sends
+        pings and doesn't read costs one pong of memory.
+        """
+        protocol = self.protocol
+        protocol.defer_pongs = congested
+        if not congested and protocol.owed_pong is not None:
+            pong, protocol.owed_pong = protocol.owed_pong, None
+            if protocol.state is OPEN:
+                protocol.send_pong(pong)
+
+    # -- closing
+
+    def close(self, now: float, code: int = 1000, reason: str = "") -> None:
+        """
+        Start the closing handshake, when the connection is open.
+
+        Raises:
+            ProtocolError: if the code is reserved or the reason too long.
+
+        """
+        if self.protocol.state is OPEN:
+            if self.protocol.expect_continuation_frame:
+                # A Close in the middle would be legal and cut the message off in silence.
+                self.protocol.fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
+            else:
+                self.protocol.send_close(code, reason)
+        self._settle(now)
+
+    def fail(self, now: float, code: int, reason: str = "") -> None:
+        """Fail the connection (RFC 6455 §7.1.7)."""
+        self.protocol.fail(code, reason)
+        self._settle(now)
+
+    # -- private
+
+    def _blame(self, cause: BaseException | None) -> None:
+        """Remember the first cause: later ones follow from it."""
+        if self._cause is None:
+            self._cause = self.protocol.parser_exc or cause
+
+    def _keepalive_failed(self, now: float) -> None:
+        pings = self.pings
+        if self.protocol.debug:
+            self.protocol.logger.debug("- timed out waiting for keepalive pong")
+        note = f"no pong within {pings.timeout} seconds of a keepalive ping"
+        if pings.received_at + (pings.timeout or 0) > now:
+            note += "; bytes were received meanwhile, but none could be sent"
+        self._notes.append(note)
+        self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+
+    def _settle(self, now: float) -> None:
+        """Draw the consequences of what just happened."""
+        protocol = self.protocol
+        if protocol.events:
+            for event in protocol.events_received():
+                if isinstance(event, Frame) and event.opcode is Opcode.PONG:
+                    if self.pings.acknowledge(bytes(event.data), now) and protocol.debug:
+                        protocol.logger.debug("%% received pong")
+        if protocol.state is OPEN:
+            if self._failure_due is None and self._messages.failing:
+                if self.close_timeout is not None:
+                    self._failure_due = now + self.close_timeout
+            self._watch_water()
+        elif not self._over:
+            self._wind_up(now)
+        elif protocol.state is CLOSED:
+            self.pings.fail(self.exception)
+
+    def _watch_water(self) -> None:
+        """Pause or resume reading (the user reads too slowly, or reads again)."""
+        messages = self._messages
+        ahead = messages.ahead
+        limit = self.protocol.max_message_size
+        if self.reading_paused:
+            assert self._low is not None or limit is not None
+            if self._wanted or (
+                (self._low is None or ahead <= self._low)
+                and (limit is None or messages.held <= limit // 2)
+            ):
+                self.reading_paused = False
+        elif not self._wanted and (
+            (self._high is not None and ahead > self._high)
+            or (limit is not None and messages.held > limit)
+        ):
+            self.reading_paused = True
+            self.pings.out_of_sight()
+
+    def _wind_up(self, now: float) -> None:
+        """The connection is closing, or closed and the transport isn't: arm the deadline."""
+        self.pings.stop()
+        self._failure_due = None
+        # Nothing is kept any more, so nothing has to be left unread; the end must be seen.
+        self.reading_paused = False
+        self._blame(self.protocol.parser_exc)
+        if self.protocol.state is CLOSED:
+            self.pings.fail(self.exception)
+        if self._close_due is None and not self.aborted and self.close_timeout is not None:
+            self._close_due = now + self.close_timeout
