@@ -15,7 +15,15 @@ SRC = ROOT / "src"
 SOURCES = sorted(SRC.rglob("*.py"))
 
 LAYERS = [
-    {"typing", "exceptions", "datastructures", "uri", "headers", "_secrets"},
+    {
+        "typing",
+        "exceptions",
+        "datastructures",
+        "uri",
+        "headers",
+        "_aliases",
+        "_secrets",
+    },
     {"_codec", "frames", "http11", "streams", "utils", "extensions"},
     {"protocol", "client", "server"},
     {"_session", "_opening", "proxy"},
