@@ -28,7 +28,7 @@ async def main():
             print(f"client connected to {websocket.response.headers['Server']}")
             for message in [
                 "Hello world!",
-                "Καλημέρα κόσμε",
+                "Grüße, 世界",
                 b"\x00\x01\x02",
                 "la" * 50_000,
             ]:

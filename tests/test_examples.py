@@ -49,8 +49,8 @@ def program(tmp_path):
 
     When a stranger listens on that port, it is a copy with another number.
     """
-    lock = open(Path(tempfile.gettempdir()) / f"websockets-port-{PORT}", "w")
-    with lock, socket.socket() as other:
+    path = Path(tempfile.gettempdir()) / f"websockets-port-{PORT}"
+    with path.open("w") as lock, socket.socket() as other:
         # Two runs of this suite take turns.
         fcntl.flock(lock, fcntl.LOCK_EX)
         free = is_free(PORT)
