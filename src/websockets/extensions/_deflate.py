@@ -1,0 +1,378 @@
+"""Compression and decompression of payloads by permessage-deflate (RFC 7692 §6 and §7.2).
+
+Owns: :class:`PerMessageDeflate`, the extension of one connection.
+Doesn't know: its negotiation; who decides which message is compressed; what else is sent.
+
+Theory of operation. Each direction is one DEFLATE stream over the whole connection, unless
+"no context takeover" was negotiated for it. A message is compressed, flushed to a byte
+boundary by an empty block, ``00 00 FF FF`` on the wire, and these four bytes are removed
+(§7.2.1). The receiver puts them back (§7.2.2).
+
+Zlib's objects are made at the first compressed message of their direction: they weigh tens
+of kilobytes, and most connections that negotiate compression are idle.
+
+A sender may end a block with BFINAL=1 (§7.2.3.4). For zlib that's the end of the stream, so
+a new one begins there, without history, for whatever follows.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Protocol
+
+from ..exceptions import PayloadTooBig, ProtocolError
+from ..frames import CTRL_OPCODES, Frame, Opcode
+from ..typing import BytesLike, ExtensionName
+from ._parameters import MIN_LOCAL_BITS, MIN_REMOTE_BITS, check_bits
+from .base import Extension
+
+
+__all__ = ["Engine", "PerMessageDeflate"]
+
+# The end of a flush, which doesn't go over the wire (RFC 7692 §7.2.1).
+END_OF_FLUSH: Final = b"\x00\x00\xff\xff"
+
+# An empty message, or the end of one that was flushed already (RFC 7692 §7.2.3.6).
+EMPTY_BLOCK: Final = b"\x00"
+
+# Up to this size END_OF_FLUSH is appended, which copies; beyond, it's inflated by a second
+# call, which costs as much as copying some kilobytes.
+APPEND_UP_TO = 4096
+
+# What follows a final block is inflated in slices that begin at this size and double: zlib
+# returns a copy of what it left, and a message may hold a final block in every two bytes.
+FIRST_SLICE = 256
+
+
+class Engine(Protocol):
+    """
+    A compression library with the interface of :mod:`zlib`, such as that module itself.
+
+    Its ``error`` exception, when it has one, tells that data is corrupt; otherwise it
+    raises :exc:`zlib.error`.
+    """
+
+    @property
+    def compressobj(self) -> Callable[..., Any]:
+        """Make an object like that of :func:`zlib.compressobj`."""
+        ...
+
+    @property
+    def decompressobj(self) -> Callable[..., Any]:
+        """Make an object like that of :func:`zlib.decompressobj`."""
+        ...
+
+
+class PerMessageDeflate(Extension):
+    """
+    permessage-deflate on one connection (RFC 7692 §7).
+
+    "Local" is what we send, "remote" what we receive.
+
+    Args:
+        remote_no_context_takeover: whether the peer compresses each message by itself.
+        local_no_context_takeover: whether we do.
+        remote_max_window_bits: base-2 logarithm of the peer's window, 8 to 15.
+        local_max_window_bits: base-2 logarithm of ours, 9 to 15.
+        compress_settings: arguments for ``compressobj()``, except ``wbits``.
+        compress_threshold: bytes; shorter messages go uncompressed unless the program asks
+            for compression; 0 compresses all. It doesn't hold for fragmented messages,
+            whose length isn't known at their start.
+        engine: a module like :mod:`zlib`, with ``compressobj`` and ``decompressobj``.
+
+    Raises:
+        ValueError: if window bits are out of range or in ``compress_settings``.
+
+    """
+
+    __slots__ = (
+        "_continues_compressed",
+        "_deflater",
+        "_in_message",
+        "_inflater",
+        "_is_compressing",
+        "_restarted",
+        "_share_key",
+        "compress_settings",
+        "compress_threshold",
+        "engine",
+        "local_max_window_bits",
+        "local_no_context_takeover",
+        "remote_max_window_bits",
+        "remote_no_context_takeover",
+    )
+
+    name = ExtensionName("permessage-deflate")
+
+    def __init__(
+        self,
+        remote_no_context_takeover: bool,
+        local_no_context_takeover: bool,
+        remote_max_window_bits: int,
+        local_max_window_bits: int,
+        compress_settings: dict[Any, Any] | None = None,
+        *,
+        compress_threshold: int = 0,
+        engine: Engine = zlib,
+    ) -> None:
+        check_bits("remote_max_window_bits", remote_max_window_bits, MIN_REMOTE_BITS)
+        check_bits("local_max_window_bits", local_max_window_bits, MIN_LOCAL_BITS)
+        if compress_settings is not None and "wbits" in compress_settings:
+            raise ValueError(
+                "compress_settings must not include wbits, use local_max_window_bits"
+            )
+        self.remote_no_context_takeover = remote_no_context_takeover
+        self.local_no_context_takeover = local_no_context_takeover
+        self.remote_max_window_bits = remote_max_window_bits
+        self.local_max_window_bits = local_max_window_bits
+        self.compress_settings = {} if compress_settings is None else compress_settings
+        self.compress_threshold = compress_threshold
+        self.engine = engine
+
+        self._share_key: Hashable = None
+        self._deflater: Any = None
+        self._inflater: Any = None
+        # Some bytes of an unfinished message have been inflated.
+        self._in_message = False
+        # The inflater replaced one that met a final block, and has returned nothing yet.
+        self._restarted = False
+        # Whether continuation frames belong to a compressed message: encode() and decode().
+        self._is_compressing = False
+        self._continues_compressed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"PerMessageDeflate("
+            f"remote_no_context_takeover={self.remote_no_context_takeover}, "
+            f"local_no_context_takeover={self.local_no_context_takeover}, "
+            f"remote_max_window_bits={self.remote_max_window_bits}, "
+            f"local_max_window_bits={self.local_max_window_bits})"
+        )
+
+    # -- payloads
+
+    def inflate(self, data: BytesLike, *, max_size: int | None, final: bool) -> bytes:
+        """
+        Decompress one piece of a compressed message.
+
+        Pieces needn't be frames: any cut will do.
+
+        Args:
+            data: compressed payload, or the next part of it.
+            max_size: limit on the result, in bytes, or :obj:`None`. No more than one byte
+                beyond it is ever decompressed.
+            final: whether this piece ends the message.
+
+        Raises:
+            PayloadTooBig: if the result would exceed ``max_size``.
+            ProtocolError: if the data is corrupt.
+
+        After an error, the stream is lost: the connection must fail.
+
+        """
+        end = b""
+        if final:
+            if not self._in_message and not data:
+                # Not even an empty block: some peers send this for an empty message.
+                return b""
+            if len(data) <= APPEND_UP_TO:
+                data = b"".join((data, END_OF_FLUSH))
+            else:
+                end = END_OF_FLUSH
+        elif not data:
+            return b""
+        # zlib may hold back a byte that didn't fit: that's noticed only by asking for one
+        # byte too many. 0 stands for no limit.
+        limit = 0 if max_size is None else max_size + 1
+        if self._inflater is None:
+            self._inflater = self._new_inflater()
+        try:
+            output = self._inflate_some(data, limit)
+            # What is beyond the limit is refused below.
+            if end and (not limit or len(output) < limit):
+                # This adds nothing, unless the data stopped short of a flush.
+                output += self._inflate_some(end, limit and limit - len(output))
+        except getattr(self.engine, "error", zlib.error) as exc:
+            raise ProtocolError("decompression failed") from exc
+        if limit and len(output) == limit:
+            raise PayloadTooBig(None, max_size)
+        if final:
+            if self.remote_no_context_takeover or self._restarted:
+                # After a final block and no data, nothing is worth keeping. Besides, peers
+                # that end a message there may leave out the empty block that should follow.
+                self._inflater = None
+                self._restarted = False
+            self._in_message = False
+        else:
+            self._in_message = True
+        return output
+
+    def _new_inflater(self) -> Any:
+        # A larger window reads all that a smaller one does, and costs 256 bytes here; old
+        # versions of zlib wrote streams for 9 bits when asked for 8.
+        return self.engine.decompressobj(
+            wbits=-max(self.remote_max_window_bits, MIN_LOCAL_BITS)
+        )
+
+    def _inflate_some(self, data: BytesLike, limit: int) -> bytes:
+        """Inflate data, over final blocks; return ``limit`` bytes at most, 0 for all."""
+        inflater = self._inflater
+        output: bytes = inflater.decompress(data, limit)
+        if not inflater.eof:
+            if self._restarted and output:
+                self._restarted = False
+            return output
+
+        outputs = [output]
+        size = len(output)
+        rest: bytes = inflater.unused_data
+        position, step = 0, FIRST_SLICE
+        self._inflater = inflater = self._new_inflater()
+        self._restarted = True
+        while position < len(rest) and not (limit and size >= limit):
+            part = rest[position : position + step]
+            position += len(part)
+            output = inflater.decompress(part, limit and limit - size)
+            if output:
+                outputs.append(output)
+                size += len(output)
+                self._restarted = False
+            if inflater.eof:
+                position -= len(inflater.unused_data)
+                step = FIRST_SLICE
+                self._inflater = inflater = self._new_inflater()
+                self._restarted = True
+            else:
+                step *= 2
+        return b"".join(outputs)
+
+    def deflate(self, data: BytesLike, *, final: bool) -> bytes:
+        """
+        Compress one piece of a message.
+
+        Each piece is flushed, so that the peer can decompress all that it has received.
+
+        Args:
+            data: payload, or the next part of it.
+            final: whether this piece ends the message.
+
+        """
+        deflater = self._deflater
+        if deflater is None:
+            deflater = self._deflater = self._new_deflater()
+        head: bytes = deflater.compress(data)
+        tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
+        if final:
+            if self.local_no_context_takeover:
+                self._deflater = None
+            # When the previous flush left nothing to do, zlib doesn't make another.
+            tail = tail[:-4] if tail else EMPTY_BLOCK
+        return head + tail if head else tail
+
+    def deflate_shared(self, data: BytesLike) -> bytes:
+        """
+        Compress a message for several connections: those with the same :attr:`share_key`.
+
+        It refers to no earlier message. Call :meth:`forget_history` on each connection that
+        sends the result.
+
+        Args:
+            data: payload.
+
+        """
+        deflater = self._new_deflater()
+        head: bytes = deflater.compress(data)
+        tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
+        return head + tail[:-4] if head else tail[:-4]
+
+    def forget_history(self) -> None:
+        """
+        Start again without history, because a shared message was sent.
+
+        It stands between the peer's copy of the history and ours. The peer needn't know: it
+        keeps more than we shall refer to.
+        """
+        self._deflater = None
+
+    @property
+    def share_key(self) -> Hashable:
+        """Equal for connections that may send each other's :meth:`deflate_shared` messages."""
+        if self._share_key is None:
+            self._share_key = (
+                self.local_max_window_bits,
+                id(self.engine),
+                tuple(sorted(self.compress_settings.items())),
+            )
+        return self._share_key
+
+    def worth_compressing(self, data: BytesLike, fin: bool) -> bool:
+        """
+        Tell whether to compress a message when the program doesn't say.
+
+        Args:
+            data: payload of its first frame.
+            fin: whether that's all.
+
+        """
+        threshold = self.compress_threshold
+        if not threshold or not fin:
+            return True
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        return size >= threshold
+
+    def _new_deflater(self) -> Any:
+        return self.engine.compressobj(
+            wbits=-self.local_max_window_bits, **self.compress_settings
+        )
+
+    # -- frames
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """
+        Decode an incoming frame.
+
+        Control frames, frames of messages that aren't compressed and RSV1 where it means
+        nothing (RFC 7692 §6.1) are left as they are, for :meth:`Frame.check` to judge.
+
+        Args:
+            frame: incoming frame.
+            max_size: limit on the payload of the result, in bytes, or :obj:`None`.
+
+        Raises:
+            PayloadTooBig: if the payload would exceed ``max_size``.
+            ProtocolError: if the payload is corrupt.
+
+        """
+        if frame.opcode in CTRL_OPCODES:
+            return frame
+        if frame.opcode == Opcode.CONT:
+            if frame.rsv1 or not self._continues_compressed:
+                return frame
+        else:
+            self._continues_compressed = frame.rsv1
+            if not frame.rsv1:
+                return frame
+        data = self.inflate(frame.data, max_size=max_size, final=frame.fin)
+        return Frame(frame.opcode, data, frame.fin, False, frame.rsv2, frame.rsv3)
+
+    def encode(self, frame: Frame) -> Frame:
+        """
+        Encode an outgoing frame.
+
+        Control frames, and messages shorter than :attr:`compress_threshold`, are left as
+        they are.
+
+        Args:
+            frame: outgoing frame.
+
+        """
+        if frame.opcode in CTRL_OPCODES:
+            return frame
+        first = frame.opcode != Opcode.CONT
+        if first:
+            self._is_compressing = self.worth_compressing(frame.data, frame.fin)
+        if not self._is_compressing:
+            return frame
+        data = self.deflate(frame.data, final=frame.fin)
+        return Frame(frame.opcode, data, frame.fin, first, frame.rsv2, frame.rsv3)
