@@ -167,7 +167,9 @@ class Certificates:
         self.leaf = folder / "leaf.pem"
         self.key = folder / "leaf.key"
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        common: list[str | pathlib.Path]
         common = [openssl, "req", "-x509", *curve, "-days", "30"]
+        authority: list[str | pathlib.Path]
         authority = ["-subj", "/CN=websockets tests", "-keyout", folder / "ca.key"]
         authority += ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
         extensions = [
@@ -175,6 +177,7 @@ class Certificates:
             "basicConstraints=critical,CA:FALSE",
             "extendedKeyUsage=serverAuth",
         ]
+        leaf: list[str | pathlib.Path]
         leaf = ["-subj", "/CN=localhost", "-keyout", self.key]
         leaf += ["-CA", self.ca, "-CAkey", folder / "ca.key"]
         for extension in extensions:
