@@ -17,7 +17,11 @@ VENV := .venv-$(NAME)
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check install
 
-.PHONY: demo test test-native test-twin coverage lint format typecheck build name clean
+# Programs of others that tests talk to; too big to be fetched for every clone.
+PROGRAMS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/websockets-tests
+
+.PHONY: demo test test-native test-twin coverage lint format typecheck build name clean \
+	compliance compliance-quick interop proxies peers
 
 demo: $(VENV)/project
 	$(RUN) examples/demo.py
@@ -41,6 +45,24 @@ test-twin: $(VENV)/project $(VENV)/test
 coverage: test-native
 	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage html --quiet --directory htmlcov
 	@echo "coverage: htmlcov/index.html"
+
+# The Autobahn Testsuite, all cases (ten minutes) or those that show most (half a minute).
+compliance: $(VENV)/project
+	$(RUN) compliance/run.py $(PROGRAMS)/autobahn
+
+compliance-quick: $(VENV)/project
+	$(RUN) compliance/run.py $(PROGRAMS)/autobahn --quick
+
+# Conversations with programs of others, and ways through real proxies. What isn't
+# installed is named and skipped; `make peers` installs it.
+interop: $(VENV)/project $(VENV)/test $(VENV)/interop
+	NODE_PATH=$(PROGRAMS)/node/node_modules:$$NODE_PATH $(RUN) -m pytest -rs tests/interop $(PYTEST)
+
+proxies: $(VENV)/project $(VENV)/test
+	$(RUN) -m pytest -rs tests/proxies $(PYTEST)
+
+peers:
+	tools/install-peers $(PROGRAMS)/node
 
 lint: $(VENV)/lint
 	$(VENV)/bin/ruff check
@@ -78,6 +100,6 @@ $(VENV)/project: $(VENV)/pip pyproject.toml setup.py $(wildcard native/*)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/test $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
+$(VENV)/test $(VENV)/interop $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
 	$(PIP) --group $(@F)
 	touch $@

@@ -1,4 +1,7 @@
-"""The command lines of the programs in ``peers/``; a skip when what one needs is missing."""
+"""The command lines of the programs in ``peers/``.
+
+A program that lacks something skips the test.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ close_sent (``/echo``, ``/how-closed``)
 close_received (``/close``)
     returns the code and reason of the server
 deflate (``/echo``)
-    returns the extension's name, and whether the echo of a compressible message is equal
+    returns the extension's name; is the echo of a compressible message equal?
 subprotocol (``/echo``)
     offers SUBPROTOCOLS, returns the chosen one
 """

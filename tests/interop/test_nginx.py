@@ -75,7 +75,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     nginx = program("nginx")
     folder = tmp_path_factory.mktemp("nginx")
     front = Front(folder)
-    command = [nginx, "-p", folder, "-c", front.configuration]
+    command = [nginx, "-p", str(folder), "-c", str(front.configuration)]
     with running(command, log=folder / "nginx.log", port=front.port):
         yield front
 
