@@ -136,7 +136,8 @@ def test_a_legal_import_passes(module, text):
 )
 def test_a_file_has_one_subject(path):
     """No file of the library is longer than 500 lines."""
-    assert len(path.read_text("utf-8").splitlines()) <= 500
+    lines = path.read_text("utf-8").count("\n")
+    assert lines <= 500
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(SRC)))
