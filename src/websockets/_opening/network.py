@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..typing import PathLike
 
+
 __all__ = ["Network", "Stream", "drive"]
 
 T = TypeVar("T")

@@ -1,0 +1,9 @@
+"""Which proxy to use, and how to get through it.
+
+``url``           a proxy's address: ``Proxy``, ``parse_proxy``
+``discovery``     what the environment and the operating system say
+``no_proxy``      which hosts are reached without a proxy
+``dialogue``      how an exchange with a proxy asks for bytes: sans-I/O
+``http_connect``  CONNECT, for ``http://`` and ``https://`` proxies
+``bodies``        the body of a refusal
+"""
