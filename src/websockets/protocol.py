@@ -564,8 +564,13 @@ class Protocol:
                 assert self.close_sent is not None  # fail() with 1006 ignores all input
                 self.close_rcvd_then_sent = False
             else:
-                self.send_frame(Frame(Opcode.CLOSE, frame.data))
-                self.close_sent = self.close_rcvd
+                close, data = self.close_rcvd, bytes(frame.data)
+                if self.frame_reader is not None and self.frame_reader.cut_off:
+                    # Legal, but the peer should learn that its message was lost.
+                    close = Close(CloseCode.PROTOCOL_ERROR, "incomplete fragmented message")
+                    data = close.serialize()
+                self.send_frame(Frame(Opcode.CLOSE, data))
+                self.close_sent = close
                 self.close_rcvd_then_sent = True
                 self.state = CLOSING
             # RFC 6455 §7.1.1

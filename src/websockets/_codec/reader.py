@@ -82,6 +82,7 @@ class FrameReader:
         "_size",
         "ahead",
         "any_rsv",
+        "cut_off",
         "error",
         "masked",
         "max_fragment_size",
@@ -106,6 +107,8 @@ class FrameReader:
         self.rsv1 = False
         #: Extensions check the reserved bits themselves.
         self.any_rsv = False
+        #: A Close came in the middle of a fragmented message.
+        self.cut_off = False
         #: Data frames that :meth:`scan` passed and :meth:`read` hasn't taken.
         self.ahead = 0
         #: The first error that :meth:`scan` met; :meth:`read` raises it in its turn.
@@ -248,6 +251,7 @@ class FrameReader:
             if pos >= self._scan:
                 payload = bytes(buf[start:end])
                 if head & 0x0F == CLOSE:
+                    self.cut_off = self._in_message
                     self._stop(end)
                 return head, apply_mask(payload, key) if key else payload, True
             pos = end
@@ -352,6 +356,7 @@ class FrameReader:
                     payload = apply_mask(payload, bytes(buf[start : start + 4]))
                 found.append((head, payload))
                 if head & 0x0F == CLOSE:
+                    self.cut_off = self._scan_in_message
                     self._stop(end)
                     return
             else:

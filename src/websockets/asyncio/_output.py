@@ -1,0 +1,127 @@
+"""What a connection has to write and the system hasn't taken yet.
+
+Owns: the queue of outgoing bytes, counted; its water marks; the half-close.
+Doesn't know: frames, who waits for the queue to drain.
+
+The transport's own buffer is kept almost empty: asyncio's transports have, in several
+versions, recounted their whole buffer at every write, so that one stalled peer made
+everybody's broadcast quadratic. Its limit of 0 makes it say at once that it couldn't
+write everything; what comes then is queued here, in order, and handed on in few pieces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from ..typing import LoggerLike
+
+
+__all__ = ["Output"]
+
+# What is handed to the transport at a time: enough to fill a socket's buffer.
+BATCH = 256 * 1024
+
+
+class Output:
+    """
+    The outgoing side of a transport.
+
+    Args:
+        transport: where to write.
+        high: bytes above which it is congested.
+        low: bytes down to which it remains so.
+
+    """
+
+    __slots__ = ("_high", "_low", "_paused", "_queue", "_queued", "_total", "_transport", "ending")
+
+    def __init__(self, transport: asyncio.Transport, high: int | None, low: int | None) -> None:
+        self._transport = transport
+        self._high = high
+        self._low = low
+        self._paused = False
+        # Made when the first bytes have to wait: most connections never need it.
+        self._queue: deque[bytes] | None = None
+        self._queued = 0
+        self._total = 0
+        #: The peer has ended its side: after ours, nothing remains.
+        self.ending = False
+        transport.set_write_buffer_limits(high=0)
+
+    @property
+    def unsent(self) -> int:
+        """Number of bytes that the system hasn't taken."""
+        return self._queued + self._transport.get_write_buffer_size()
+
+    @property
+    def taken(self) -> int:
+        """Number of bytes that the system has taken since the beginning."""
+        return self._total - self.unsent
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything, if only a half-close, waits here for the transport."""
+        return bool(self._queue)
+
+    def above(self) -> bool:
+        """Tell whether the high water mark is exceeded."""
+        return self._paused and self._high is not None and self.unsent > self._high
+
+    def below(self) -> bool:
+        """Tell whether the low water mark is reached again."""
+        return not self._paused or (self._low is None or self.unsent <= self._low)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes, now or later; the empty bytes object is a half-close."""
+        self._total += len(data)
+        if self._paused:
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.append(data)
+            self._queued += len(data)
+        elif data:
+            self._transport.write(data)
+        else:
+            self._end()
+
+    def pause(self) -> None:
+        """Note that the transport couldn't write everything."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Write what waits, until the transport pauses again."""
+        self._paused = False
+        queue = self._queue
+        while queue and not self._paused:
+            data = queue.popleft()
+            if not data:
+                self._end()
+                continue
+            size = len(data)
+            if queue and queue[0] and size < BATCH:
+                batch = [data]
+                while queue and queue[0] and size < BATCH:
+                    batch.append(queue.popleft())
+                    size += len(batch[-1])
+                data = b"".join(batch)
+            self._queued -= size
+            self._transport.write(data)
+
+    def clear(self) -> None:
+        """Forget what waits: nobody is there to receive it."""
+        self._queue = None
+        self._queued = 0
+
+    def _end(self) -> None:
+        """Half-close, as far as the transport is able to (TLS isn't)."""
+        if self.ending or not self._transport.can_write_eof():
+            self._transport.close()
+        else:
+            # The peer may have reset the connection; connection_lost() is going to tell.
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
