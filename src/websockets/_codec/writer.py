@@ -51,6 +51,7 @@ def serialize_frame(head: int, payload: BytesLike, mask: BytesLike | None) -> by
         header = pack_16(head, masked | 126, size)
     else:
         header = pack_64(head, masked | 127, size)
+    # Adding from the left copies the payload once, and takes less time than a join.
     if mask is None:
-        return b"".join((header, payload))
-    return b"".join((header, mask, apply_mask(payload, mask)))
+        return header + payload
+    return header + mask + apply_mask(payload, mask)
