@@ -25,7 +25,7 @@ LAYERS = [
         "_secrets",
     },
     {"_codec", "frames", "http11", "streams", "utils", "extensions"},
-    {"protocol", "client", "server", "_messages"},
+    {"protocol", "client", "server", "_handshake", "_messages"},
     {"_session", "_opening", "proxy"},
     {"asyncio", "sync", "trio"},
     {"legacy"},
