@@ -8,6 +8,8 @@ passes through here. Masking twice changes nothing, so it may be done early.
 
 from __future__ import annotations
 
+import re
+
 
 __all__ = ["MASK", "SECRET_HEADERS", "mask_header", "mask_url"]
 
@@ -30,32 +32,36 @@ def mask_header(name: str, value: str) -> str:
     return MASK if value and name.lower() in SECRET_HEADERS else value
 
 
-def mask_url(url: str) -> str:
+_scheme = re.compile(r"(?:[A-Za-z0-9+.-]+:)?")
+
+# A host name or an IPv6 address, and perhaps a port.
+_host_and_port = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]{0,5})?")
+
+
+def mask_url(url: str, *, has_path: bool = True) -> str:
     """
     Return a URL, however malformed, with its user information replaced by ``***``.
 
     The user name is hidden too: services take access tokens there. A password that
     holds an unescaped ``/``, ``?`` or ``#`` ends the authority too early for a
-    parser; what precedes the last ``@`` is hidden then.
+    parser; what precedes the last ``@`` is hidden when that may have happened.
+
+    Args:
+        url: the URL.
+        has_path: whether the URL may have a path or a query, which may contain ``@``.
+            The URL of a proxy has none.
     """
     if "@" not in url:
         return url
     scheme, slashes, rest = url.partition("//")
-    if not slashes:
-        # Without slashes there is no telling where a password might end.
+    if not slashes or _scheme.fullmatch(scheme) is None:
+        # There is no telling where a password might begin and end.
         return MASK + url[url.rindex("@") :]
-    authority = min((i for i in map(rest.find, "/?#") if i >= 0), default=len(rest))
-    end = rest.rfind("@", 0, authority)
-    if end < 0:
-        # No user information, according to the grammar. A host name is followed by
-        # nothing or by a numeric port; otherwise, it's the start of a password.
-        _, colon, port = rest[:authority].rpartition(":")
-        if not colon or "[" in rest[:authority] or _is_port(port):
+    end = rest.rindex("@")
+    if has_path:
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        if "@" in authority:
+            end = authority.rindex("@")
+        elif _host_and_port.fullmatch(authority):
             return url
-        end = rest.rindex("@")
     return f"{scheme}//{MASK}{rest[end:]}"
-
-
-def _is_port(text: str) -> bool:
-    """Tell whether this can follow the colon after a host name."""
-    return not text or (text.isascii() and text.isdigit() and int(text[:6]) < 65536)

@@ -182,7 +182,7 @@ class InvalidProxy(WebSocketException, ValueError):
     """
 
     def __init__(self, proxy: str, msg: str) -> None:
-        self.proxy = mask_url(proxy)
+        self.proxy = mask_url(proxy, has_path=False)
         self.msg = msg
         super().__init__(self.proxy, msg)
 
