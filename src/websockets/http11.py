@@ -350,7 +350,9 @@ def parse_status_line(line: str, proxy: bool) -> tuple[int, str]:
     if not is_length(status):
         raise ValueError(f"invalid status code; expected integer; got {show(status)}")
     if len(status) != 3 or not 100 <= int(status) <= 599:
-        raise ValueError(f"invalid status code; expected 100–599; got {status}")
+        raise ValueError(
+            f"invalid status code; expected 100\N{EN DASH}599; got {status}"
+        )
     if not is_text(reason):
         raise ValueError(f"invalid HTTP reason phrase: {show(reason)}")
     return int(status), reason

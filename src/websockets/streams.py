@@ -56,7 +56,9 @@ class StreamReader:
             if searched > m:
                 raise too_long(searched, m, too_long_exc_type)
             if self.eof:
-                raise EOFError(f"stream ends after {searched} bytes, before end of line")
+                raise EOFError(
+                    f"stream ends after {searched} bytes, before end of line"
+                )
             yield
         if end > m:
             raise too_long(end, m, too_long_exc_type)

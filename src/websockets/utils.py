@@ -42,7 +42,9 @@ def accept_key(key: str) -> str:
     Args:
         key: value of the ``Sec-WebSocket-Key`` header (:rfc:`6455`, section 4.2.2).
     """
-    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode("ascii")
+    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode(
+        "ascii"
+    )
 
 
 def get_socket_name(sock: socket.socket) -> str:

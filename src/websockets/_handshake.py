@@ -1,0 +1,86 @@
+"""
+Rules of the opening handshake that both sides share (layer 2, :rfc:`6455`, section 4).
+
+Owns: the checks of headers that requests and responses have in common, and how
+messages of the handshake show in logs.
+Doesn't know: the protocol's state; everything here is a function of headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ._secrets import mask_header
+from .datastructures import Headers
+from .exceptions import InvalidHeader, InvalidUpgrade
+from .headers import parse_connection, parse_upgrade
+from .typing import LoggerLike
+
+
+T = TypeVar("T")
+
+
+def check_upgrade(headers: Headers) -> None:
+    """
+    Check the headers that switch a connection to WebSocket.
+
+    Raises:
+        InvalidUpgrade: if they ask for something else, or for nothing.
+        InvalidHeaderFormat: if they aren't well formed.
+
+    """
+    options = all_items(headers, "Connection", parse_connection)
+    if "upgrade" not in map(str.lower, options):
+        raise InvalidUpgrade("Connection", ", ".join(options) or None)
+    # Strictly, more protocols may be offered. Nobody does that, and switching a server
+    # of several protocols to the wrong one is a way to attack it.
+    protocols = all_items(headers, "Upgrade", parse_upgrade)
+    if [protocol.lower() for protocol in protocols] != ["websocket"]:
+        raise InvalidUpgrade("Upgrade", ", ".join(protocols) or None)
+
+
+def all_items(headers: Headers, name: str, parse: Callable[[str], list[T]]) -> list[T]:
+    """Return the items of a header that is a list, in one line or several."""
+    return [item for value in headers.get_all(name) for item in parse(value)]
+
+
+def one_value(headers: Headers, name: str) -> str:
+    """
+    Return the value of a header that must be there once.
+
+    Raises:
+        InvalidHeader: if it is missing or there several times.
+
+    """
+    values = headers.get_all(name)
+    if not values:
+        raise InvalidHeader(name)
+    if len(values) > 1:
+        raise InvalidHeader(name, "multiple values")
+    return values[0]
+
+
+def log_message(
+    logger: LoggerLike,
+    direction: str,
+    first_line: str,
+    headers: Headers,
+    body: bytes | bytearray = b"",
+) -> None:
+    """
+    Log a request or a response at DEBUG level, without credentials.
+
+    Args:
+        logger: logger of the connection.
+        direction: ``">"`` for a message that is sent, ``"<"`` for one received.
+        first_line: request line or status line.
+        headers: headers; the values of those that hold credentials are masked.
+        body: body, of which the size is logged.
+
+    """
+    logger.debug("%s %s", direction, first_line)
+    for name, value in headers.raw_items():
+        logger.debug("%s %s: %s", direction, name, mask_header(name, value))
+    if body:
+        logger.debug("%s [body] (%d bytes)", direction, len(body))
