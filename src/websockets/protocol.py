@@ -300,7 +300,7 @@ class Protocol:
 
         Start a timer when it turns true, and drop the connection when the timer fires.
         """
-        return self.state is CLOSING or self.handshake_exc is not None
+        return self._state is CLOSING or (self._state is CONNECTING and self.eof_sent)
 
     # -- sending (RFC 6455 §5.6, §5.5)
 
@@ -538,7 +538,7 @@ class Protocol:
             yield
         if not self.eof_sent:
             self.send_eof()
-        self.state = CLOSED
+        self._closed()
         while True:
             yield
 
@@ -603,7 +603,13 @@ class Protocol:
         )
         if not self.eof_sent:
             self.send_eof()
+        self._closed()
+
+    def _closed(self) -> None:
+        """The stream ended, and nothing else is going to happen."""
         self.state = CLOSED
+        if self.side is SERVER:
+            self.logger.info("connection closed")
 
     def read_events(self, frames: FrameReader) -> None:
         """Parse all frames that have arrived into events."""
