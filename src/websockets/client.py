@@ -172,10 +172,9 @@ class ClientProtocol(Protocol):
 
         """
         accepted: list[Extension] = []
-        chosen = all_items(headers, "Sec-WebSocket-Extensions", parse_extension)
-        if chosen and self.available_extensions is None:
+        if self.available_extensions is None and "Sec-WebSocket-Extensions" in headers:
             raise NegotiationError("no extensions supported")
-        for item in chosen:
+        for item in all_items(headers, "Sec-WebSocket-Extensions", parse_extension):
             accepted.append(self._make_extension(item, accepted))
         return accepted
 

@@ -253,10 +253,10 @@ class ServerProtocol(Protocol):
             # Frames may have followed the request, or the end of the stream.
             next(self.parser)
         else:
-            if self.handshake_exc is None:
-                self.logger.info("HTTP response sent (%s)", status)
-            else:
+            if self.accept_called:
                 self.logger.info("connection rejected (%s)", status)
+            else:
+                self.logger.info("HTTP response sent (%s)", status)
             self.send_eof()
             self.parser = self.discard()
             next(self.parser)
