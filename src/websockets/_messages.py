@@ -164,7 +164,9 @@ class Messages:
                     self._control(head, data)
                     continue
                 if message is None:
-                    self._message = message = Message(head & 0x0F == 1, bool(head & RSV1))
+                    self._message = message = Message(
+                        head & 0x0F == 1, bool(head & RSV1)
+                    )
                 if self._protocol.debug:
                     self._log(message, head, data, end_of_frame)
                 final = end_of_frame and head >= FIN
@@ -190,10 +192,7 @@ class Messages:
             return None
         self._message = None
         try:
-            if message.compressed:
-                data = self._inflate(message)
-            else:
-                data = message.take()
+            data = self._inflate(message) if message.compressed else message.take()
             if message.text if decode is None else decode:
                 return data.decode()
             if message.text and not message.checked:
@@ -229,7 +228,9 @@ class Messages:
                 self._validator.feed(data, last)
             if text and self._decoder is None:
                 self._decoder = Utf8Decoder()
-            fragment = self._decoder.decode(data, last) if self._decoder is not None else data
+            fragment = (
+                self._decoder.decode(data, last) if self._decoder is not None else data
+            )
         except Exception as exc:
             self._protocol.fail_parse(exc)
             return None
@@ -247,7 +248,9 @@ class Messages:
             self._protocol.logger.debug("< %s", frame)
         self._protocol.recv_frame(frame)
 
-    def _log(self, message: Message, head: int, data: bytes, end_of_frame: bool) -> None:
+    def _log(
+        self, message: Message, head: int, data: bytes, end_of_frame: bool
+    ) -> None:
         self._logged.append(data)
         if end_of_frame:
             if not message.compressed:

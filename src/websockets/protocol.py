@@ -13,20 +13,28 @@ how the library's own connections bound their memory.
 
 from __future__ import annotations
 
-import enum
 import logging
 import os
-import secrets
 import uuid
 from collections.abc import Generator, Sequence
-from typing import Any
 
-from ._codec import FrameReader, serialize_frame
+from ._codec import FrameReader
+from ._sending import SendingHalf
+from ._states import (
+    CLIENT,
+    CLOSED,
+    CLOSING,
+    CONNECTING,
+    OPEN,
+    SEND_EOF,
+    SERVER,
+    Side,
+    State,
+)
 from .exceptions import (
     ConnectionClosed,
     ConnectionClosedError,
     ConnectionClosedOK,
-    InvalidState,
     PayloadTooBig,
     ProtocolError,
     TooManyFragments,
@@ -36,38 +44,21 @@ from .extensions.permessage_deflate import PerMessageDeflate
 from .frames import OK_CLOSE_CODES, Close, CloseCode, Frame, Opcode
 from .http11 import Request, Response
 from .streams import StreamReader
-from .typing import BytesLike, LoggerLike, Origin, Subprotocol
+from .typing import LoggerLike, Origin, Subprotocol
 
 
-__all__ = ["SEND_EOF", "Protocol", "Side", "State"]
-
-
-class Side(enum.IntEnum):
-    """The two sides of a connection."""
-
-    SERVER, CLIENT = range(2)
-
-
-class State(enum.IntEnum):
-    """State of a connection (RFC 6455 §4, §7.1)."""
-
-    CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-
-
-SERVER = Side.SERVER
-CLIENT = Side.CLIENT
-
-CONNECTING = State.CONNECTING
-OPEN = State.OPEN
-CLOSING = State.CLOSING
-CLOSED = State.CLOSED
-
-TEXT = Opcode.TEXT
-BINARY = Opcode.BINARY
-CONT = Opcode.CONT
-
-# What data_to_send() returns to ask for a half-close.
-SEND_EOF = b""
+__all__ = [
+    "CLIENT",
+    "CLOSED",
+    "CLOSING",
+    "CONNECTING",
+    "OPEN",
+    "SEND_EOF",
+    "SERVER",
+    "Protocol",
+    "Side",
+    "State",
+]
 
 FIN = 0x80
 RSV1 = 0x40
@@ -77,7 +68,7 @@ _max_fragments = os.environ.get("WEBSOCKETS_MAX_FRAGMENTS")
 MAX_FRAGMENTS = int(_max_fragments) if _max_fragments else None
 
 
-class Protocol:
+class Protocol(SendingHalf):
     """
     A WebSocket connection, without I/O.
 
@@ -96,9 +87,10 @@ class Protocol:
         side: Side,
         *,
         state: State = OPEN,
-        max_size: int | None | tuple[int | None, int | None] = 2**20,
+        max_size: int | tuple[int | None, int | None] | None = 2**20,
         logger: LoggerLike | None = None,
     ) -> None:
+        super().__init__()
         if logger is None:
             logger = logging.getLogger(f"websockets.{side.name.lower()}")
         #: Logger of this connection.
@@ -127,9 +119,8 @@ class Protocol:
         self.deflate: PerMessageDeflate | None = None
         self._foreign = False
 
-        #: Close frames received and sent, and their order.
+        #: Close frame received, and whether it came before ours.
         self.close_rcvd: Close | None = None
-        self.close_sent: Close | None = None
         self.close_rcvd_then_sent: bool | None = None
 
         #: Why the opening handshake failed.
@@ -137,24 +128,16 @@ class Protocol:
         #: Why the connection failed after it.
         self.parser_exc: Exception | None = None
 
-        #: Whether the half-close was queued.
-        self.eof_sent = False
         self._eof_rcvd = False
 
         #: Keep frames for whoever pulls them, instead of parsing them into events.
         self.lazy = False
         #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
         self.defer_pongs = False
-        self.owed_pong: BytesLike | None = None
-
-        # The message being sent in fragments: whether its frames go through deflate.
-        self.expect_continuation_frame = False
-        self._sending_compressed = False
-        self._never_compress = False
+        self.owed_pong: bytes | None = None
 
         self.reader = StreamReader()
         self.events: list[Request | Response | Frame] = []
-        self.writes: list[bytes] = []
         self.frame_reader: FrameReader | None = None
         self._pieces: list[bytes] = []
         self.parser: Generator[None, None, None] = self.parse()
@@ -172,17 +155,6 @@ class Protocol:
     @id.setter
     def id(self, value: uuid.UUID) -> None:
         self._id = value
-
-    @property
-    def state(self) -> State:
-        """State of the connection."""
-        return self._state
-
-    @state.setter
-    def state(self, state: State) -> None:
-        if self.debug:
-            self.logger.debug("= connection is %s", state.name)
-        self._state = state
 
     @property
     def extensions(self) -> Sequence[Extension]:
@@ -206,7 +178,11 @@ class Protocol:
         That is so when a subclass overrides :meth:`recv_frame`, or for an extension other
         than the library's own.
         """
-        return self._foreign or overrides(self, "recv_frame")
+        return (
+            self._foreign
+            or type(self).recv_frame is not Protocol.recv_frame
+            or "recv_frame" in self.__dict__
+        )
 
     @property
     def close_code(self) -> int | None:
@@ -217,7 +193,11 @@ class Protocol:
         """
         if self.state is not CLOSED:
             return None
-        return CloseCode.ABNORMAL_CLOSURE if self.close_rcvd is None else self.close_rcvd.code
+        return (
+            CloseCode.ABNORMAL_CLOSURE
+            if self.close_rcvd is None
+            else self.close_rcvd.code
+        )
 
     @property
     def close_reason(self) -> str | None:
@@ -283,17 +263,6 @@ class Protocol:
         events, self.events = self.events, []
         return events
 
-    # -- bytes out
-
-    def data_to_send(self) -> list[bytes]:
-        """
-        Return what to write to the network, in order.
-
-        The empty bytes object, :data:`SEND_EOF`, asks to half-close the connection.
-        """
-        writes, self.writes = self.writes, []
-        return writes
-
     def close_expected(self) -> bool:
         """
         Tell whether the TCP connection should end soon.
@@ -301,190 +270,6 @@ class Protocol:
         Start a timer when it turns true, and drop the connection when the timer fires.
         """
         return self._state is CLOSING or (self._state is CONNECTING and self.eof_sent)
-
-    # -- sending (RFC 6455 §5.6, §5.5)
-
-    def send_continuation(self, data: BytesLike, fin: bool) -> None:
-        """
-        Send a Continuation frame.
-
-        Args:
-            data: payload; UTF-8 when the message is text.
-            fin: whether it ends the message.
-
-        Raises:
-            ProtocolError: if no fragmented message is in progress.
-            InvalidState: if the connection isn't open.
-
-        """
-        self.send_data(CONT, data, fin)
-
-    def send_text(self, data: BytesLike, fin: bool = True) -> None:
-        """
-        Send a Text frame.
-
-        Args:
-            data: UTF-8 payload.
-            fin: :obj:`False` when Continuation frames follow.
-
-        Raises:
-            ProtocolError: if a fragmented message is in progress.
-            InvalidState: if the connection isn't open.
-
-        """
-        self.send_data(TEXT, data, fin)
-
-    def send_binary(self, data: BytesLike, fin: bool = True) -> None:
-        """
-        Send a Binary frame.
-
-        Args:
-            data: payload.
-            fin: :obj:`False` when Continuation frames follow.
-
-        Raises:
-            ProtocolError: if a fragmented message is in progress.
-            InvalidState: if the connection isn't open.
-
-        """
-        self.send_data(BINARY, data, fin)
-
-    def send_data(
-        self,
-        opcode: Opcode,
-        data: BytesLike,
-        fin: bool = True,
-        compress: bool | None = None,
-    ) -> None:
-        """
-        Send a data frame, with a say in its compression.
-
-        Args:
-            opcode: Text, Binary or Continuation.
-            data: payload.
-            fin: whether it ends the message.
-            compress: compress the message, when permessage-deflate was negotiated, always
-                or never; :obj:`None` leaves it to the extension's threshold. The first
-                frame of a message decides for all.
-
-        Raises:
-            ProtocolError: if the frame is out of order.
-            InvalidState: if the connection isn't open.
-
-        """
-        if self._state is not OPEN:
-            raise InvalidState(f"connection is {self._state.name.lower()}")
-        first = opcode is not CONT
-        if first is self.expect_continuation_frame:
-            raise ProtocolError(
-                "expected a continuation frame" if first else "unexpected continuation frame"
-            )
-        deflate = self.deflate
-        if first:
-            self._never_compress = compress is False
-            self._sending_compressed = deflate is not None and (
-                deflate.worth_compressing(data, fin) if compress is None else compress
-            )
-        if self._foreign or overrides(self, "send_frame"):
-            self.send_frame(Frame(opcode, data, fin))
-        else:
-            if self.debug:
-                self.logger.debug("> %s", Frame(opcode, data, fin))
-            head = (opcode | FIN) if fin else int(opcode)
-            if self._sending_compressed:
-                assert deflate is not None  # that's what the flag says
-                data = deflate.deflate(data, final=fin)
-                if first:
-                    head |= RSV1
-            mask = secrets.token_bytes(4) if self.side is CLIENT else None
-            self.writes.append(serialize_frame(head, data, mask))
-        self.expect_continuation_frame = not fin
-
-    def send_close(self, code: int | None = None, reason: str = "") -> None:
-        """
-        Send a Close frame (RFC 6455 §5.5.1); the connection is closing then.
-
-        Args:
-            code: close code; :obj:`None` sends an empty frame.
-            reason: at most 123 bytes of UTF-8.
-
-        Raises:
-            ProtocolError: if the code is reserved, the reason too long, or without a code.
-            InvalidState: if the connection isn't open.
-
-        """
-        if self._state is not OPEN:
-            raise InvalidState(f"connection is {self._state.name.lower()}")
-        if code is None:
-            if reason != "":
-                raise ProtocolError("cannot send a reason without a code")
-            close = Close(CloseCode.NO_STATUS_RCVD, "")
-            data = b""
-        else:
-            close = Close(code, reason)
-            data = close.serialize()
-        self.send_frame(Frame(Opcode.CLOSE, data))
-        self.close_sent = close
-        self.state = CLOSING
-        if self.lazy and self.frame_reader is not None and not self.hooked:
-            # RFC 6455 §5.5.1 lets the peer go on sending; nobody is going to read it.
-            self.frame_reader.drop()
-
-    def send_ping(self, data: BytesLike) -> None:
-        """
-        Send a Ping frame (RFC 6455 §5.5.2).
-
-        Args:
-            data: payload, at most 125 bytes.
-
-        Raises:
-            ProtocolError: if the payload is too long.
-            InvalidState: if the connection is neither open nor closing.
-
-        """
-        self._send_control(Opcode.PING, data)
-
-    def send_pong(self, data: BytesLike) -> None:
-        """
-        Send a Pong frame (RFC 6455 §5.5.3).
-
-        Args:
-            data: payload, at most 125 bytes.
-
-        Raises:
-            ProtocolError: if the payload is too long.
-            InvalidState: if the connection is neither open nor closing.
-
-        """
-        self._send_control(Opcode.PONG, data)
-
-    def _send_control(self, opcode: Opcode, data: BytesLike) -> None:
-        if self._state is not OPEN and self._state is not CLOSING:
-            raise InvalidState(f"connection is {self._state.name.lower()}")
-        self.send_frame(Frame(opcode, data))
-
-    def send_frame(self, frame: Frame) -> None:
-        """
-        Queue a frame; every frame passes here, when a subclass overrides this.
-
-        Raises:
-            ProtocolError: if the frame breaks a rule of RFC 6455.
-
-        """
-        if self.debug:
-            self.logger.debug("> %s", frame)
-        extensions: Sequence[Extension] = self._extensions
-        if self._never_compress:
-            extensions = [x for x in extensions if not isinstance(x, PerMessageDeflate)]
-        self.writes.append(frame.serialize(mask=self.side is CLIENT, extensions=extensions))
-
-    def send_eof(self) -> None:
-        """Queue a half-close."""
-        assert not self.eof_sent
-        self.eof_sent = True
-        if self.debug:
-            self.logger.debug("> EOF")
-        self.writes.append(SEND_EOF)
 
     def fail(self, code: int, reason: str = "") -> None:
         """
@@ -553,7 +338,7 @@ class Protocol:
         opcode = frame.opcode
         if opcode is Opcode.PING:
             if self.defer_pongs:
-                self.owed_pong = frame.data
+                self.owed_pong = bytes(frame.data)
             else:
                 # RFC 6455 §5.5.2
                 self.send_frame(Frame(Opcode.PONG, frame.data))
@@ -567,7 +352,9 @@ class Protocol:
                 close, data = self.close_rcvd, bytes(frame.data)
                 if self.frame_reader is not None and self.frame_reader.cut_off:
                     # Legal, but the peer should learn that its message was lost.
-                    close = Close(CloseCode.PROTOCOL_ERROR, "incomplete fragmented message")
+                    close = Close(
+                        CloseCode.PROTOCOL_ERROR, "incomplete fragmented message"
+                    )
                     data = close.serialize()
                 self.send_frame(Frame(Opcode.CLOSE, data))
                 self.close_sent = close
@@ -663,7 +450,10 @@ class Protocol:
             code, reason = CloseCode.PROTOCOL_ERROR, str(exc)
         elif isinstance(exc, UnicodeDecodeError):
             # RFC 6455 §8.1
-            code, reason = CloseCode.INVALID_DATA, f"{exc.reason} at position {exc.start}"
+            code, reason = (
+                CloseCode.INVALID_DATA,
+                f"{exc.reason} at position {exc.start}",
+            )
         elif isinstance(exc, (PayloadTooBig, TooManyFragments)):
             code, reason = CloseCode.MESSAGE_TOO_BIG, str(exc)
             exc.add_note(
@@ -678,14 +468,6 @@ class Protocol:
             code, reason = CloseCode.INTERNAL_ERROR, ""
         self.parser_exc = exc
         self.fail(code, reason)
-
-
-def overrides(protocol: Protocol, method: str) -> bool:
-    """Tell whether a subclass, or somebody who patched the object, replaced a method."""
-    return (
-        getattr(type(protocol), method) is not getattr(Protocol, method)
-        or method in protocol.__dict__
-    )
 
 
 def shorten(reason: str) -> str:

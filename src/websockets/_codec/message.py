@@ -35,7 +35,16 @@ class Message:
 
     """
 
-    __slots__ = ("_ends", "_fragments", "_pieces", "_utf8", "complete", "compressed", "size", "text")
+    __slots__ = (
+        "_ends",
+        "_fragments",
+        "_pieces",
+        "_utf8",
+        "complete",
+        "compressed",
+        "size",
+        "text",
+    )
 
     def __init__(self, text: bool, compressed: bool) -> None:
         self.text = text

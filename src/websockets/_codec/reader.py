@@ -16,6 +16,7 @@ from __future__ import annotations
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
 from . import apply_mask
 
+
 __all__ = ["FrameReader"]
 
 FIN = 0x80
@@ -30,8 +31,8 @@ OPCODES = frozenset([0x0, 0x1, 0x2, 0x8, 0x9, 0xA])
 # Before the beginning of any buffer, however far it has moved on.
 NOWHERE = -(1 << 62)
 
-TEXT_MESSAGE = 0x81
-BINARY_MESSAGE = 0x82
+# First bytes of messages in one frame, without extensions: most frames.
+PLAIN = (0x81, 0x82)
 
 # More unread bytes than this many times the next chunk are kept in a bytearray, which
 # grows in place; fewer are joined with the chunk, which keeps the fast type.
@@ -69,8 +70,8 @@ class FrameReader:
         "_fragments",
         "_head",
         "_in_message",
-        "_key",
         "_keep",
+        "_key",
         "_length",
         "_missing",
         "_pos",
@@ -220,7 +221,7 @@ class FrameReader:
             length = second & 0x7F
             start = pos + 2
             if (
-                (head == BINARY_MESSAGE or head == TEXT_MESSAGE)
+                head in PLAIN
                 and not self._in_message
                 and (second > 0x7F) is self.masked
             ):
@@ -262,7 +263,9 @@ class FrameReader:
             self._fragments = 1
             self._compressed = False
             limit = self.max_message_size
-            if limit is not None and length > limit or self.max_fragment_size is not None:
+            if (
+                limit is not None and length > limit
+            ) or self.max_fragment_size is not None:
                 self._check_size(length, 0, False)
         else:
             self._begin(head, length)
@@ -282,7 +285,9 @@ class FrameReader:
         self._pos = start
         return self._read_payload(buf, start)
 
-    def _read_payload(self, buf: bytes | bytearray, pos: int) -> tuple[int, bytes, bool] | None:
+    def _read_payload(
+        self, buf: bytes | bytearray, pos: int
+    ) -> tuple[int, bytes, bool] | None:
         """Take what has arrived of the payload of the current frame."""
         end = min(pos + self._missing, len(buf))
         if end == pos:
@@ -332,7 +337,7 @@ class FrameReader:
             length = second & 0x7F
             start = pos + 2
             plain = (
-                (head == BINARY_MESSAGE or head == TEXT_MESSAGE)
+                head in PLAIN
                 and not self._scan_in_message
                 and (second > 0x7F) is masked
             )
@@ -482,9 +487,12 @@ class FrameReader:
                 message = compressed_allowance(message)
             if fragment is not None:
                 fragment = compressed_allowance(fragment)
-        if message is not None and length > message - current:
-            if fragment is None or message - current <= fragment:
-                raise PayloadTooBig(length, message - current, current or None)
+        if (
+            message is not None
+            and length > message - current
+            and (fragment is None or message - current <= fragment)
+        ):
+            raise PayloadTooBig(length, message - current, current or None)
         if fragment is not None and length > fragment:
             raise PayloadTooBig(length, fragment)
 

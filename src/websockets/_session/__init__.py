@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .attributes import ConnectionAttributes
 from .session import Session
 from .settings import water_marks
 
 
-__all__ = ["Session", "water_marks"]
+__all__ = ["ConnectionAttributes", "Session", "water_marks"]

@@ -48,7 +48,9 @@ class Pings:
         "timeout",
     )
 
-    def __init__(self, now: float, interval: float | None, timeout: float | None) -> None:
+    def __init__(
+        self, now: float, interval: float | None, timeout: float | None
+    ) -> None:
         self.interval = interval
         self.timeout = timeout
         self.latency = 0.0
@@ -103,7 +105,8 @@ class Pings:
 
         """
         data = self.add(None, now, None)
-        assert self._in_flight is not None and self.interval is not None
+        assert self._in_flight is not None
+        assert self.interval is not None
         unanswered = [key for key, (_, done) in self._in_flight.items() if done is None]
         if len(unanswered) > MAX_UNANSWERED:
             # A pong for a later one serves as well.
@@ -149,7 +152,8 @@ class Pings:
             written: bytes that the system has taken from us so far.
 
         """
-        assert self.pong_due is not None and self.timeout is not None
+        assert self.pong_due is not None
+        assert self.timeout is not None
         if paused or self._blind or now - self.pong_due > LATE:
             # We didn't look. Whoever reads again gets a full timeout.
             self._blind = paused

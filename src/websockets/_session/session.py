@@ -77,7 +77,7 @@ class Session:
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
-        max_queue: int | None | tuple[int | None, int | None] = 16,
+        max_queue: int | tuple[int | None, int | None] | None = 16,
     ) -> None:
         self._high, self._low = water_marks("max_queue", max_queue)
         self.protocol = protocol
@@ -156,9 +156,13 @@ class Session:
         # Written out: this runs after every call.
         if (due := pings.pong_due) is not None and (deadline is None or due < deadline):
             deadline = due
-        if (due := self._close_due) is not None and (deadline is None or due < deadline):
+        if (due := self._close_due) is not None and (
+            deadline is None or due < deadline
+        ):
             deadline = due
-        if (due := self._failure_due) is not None and (deadline is None or due < deadline):
+        if (due := self._failure_due) is not None and (
+            deadline is None or due < deadline
+        ):
             deadline = due
         return deadline
 
@@ -173,10 +177,13 @@ class Session:
             self._failure_due = None
             if self._messages.failing:
                 self._messages.fail_now()
-        if pings.pong_due is not None and now >= pings.pong_due:
-            if pings.overdue(now, self.reading_paused, self.written):
-                self._keepalive_failed(now)
-        if pings.ping_due is not None and now >= pings.ping_due:
+        if (
+            pings.pong_due is not None
+            and now >= pings.pong_due
+            and pings.overdue(now, self.reading_paused, self.written)
+        ):
+            self._keepalive_failed(now)
+        elif pings.ping_due is not None and now >= pings.ping_due:
             self.protocol.send_ping(pings.keepalive(now, self.written))
             if self.protocol.debug:
                 self.protocol.logger.debug("%% sent keepalive ping")
@@ -198,7 +205,9 @@ class Session:
     def readable(self) -> bool:
         """Whether who waits for a message or a fragment should ask again."""
         messages = self._messages
-        return messages.complete or self._streaming and messages.readable or self.closed
+        return (
+            messages.complete or (self._streaming and messages.readable) or self.closed
+        )
 
     def exception(self) -> ConnectionClosed:
         """
@@ -242,7 +251,9 @@ class Session:
         self._popped(data is None, now)
         return data
 
-    def pop_fragment(self, now: float, decode: bool | None = None) -> tuple[Data, bool] | None:
+    def pop_fragment(
+        self, now: float, decode: bool | None = None
+    ) -> tuple[Data, bool] | None:
         """
         Return the next frame of the message being streamed, and whether it is the last.
 
@@ -333,7 +344,9 @@ class Session:
         """
         opcode = CONT
         if first:
-            opcode = TEXT if text or (text is None and isinstance(data, str)) else BINARY
+            opcode = (
+                TEXT if text or (text is None and isinstance(data, str)) else BINARY
+            )
         payload = data.encode() if isinstance(data, str) else data
         self.protocol.send_data(opcode, payload, fin, compress)
 
@@ -397,7 +410,9 @@ class Session:
         if self.protocol.state is OPEN:
             if self.protocol.expect_continuation_frame:
                 # A Close in the middle would be legal and cut the message off in silence.
-                self.protocol.fail(CloseCode.INTERNAL_ERROR, "close during fragmented message")
+                self.protocol.fail(
+                    CloseCode.INTERNAL_ERROR, "close during fragmented message"
+                )
             else:
                 self.protocol.send_close(code, reason)
         self._settle(now)
@@ -429,18 +444,25 @@ class Session:
         protocol = self.protocol
         if protocol.events:
             for event in protocol.events_received():
-                if isinstance(event, Frame) and event.opcode is Opcode.PONG:
-                    if self.pings.acknowledge(bytes(event.data), now) and protocol.debug:
-                        protocol.logger.debug("%% received pong")
+                assert isinstance(event, Frame)  # the opening handshake is over
+                if event.opcode is Opcode.PONG:
+                    self._acknowledge(bytes(event.data), now)
         if protocol.state is OPEN:
-            if self._failure_due is None and self._messages.failing:
-                if self.close_timeout is not None:
-                    self._failure_due = now + self.close_timeout
+            if (
+                self._failure_due is None
+                and self.close_timeout is not None
+                and self._messages.failing
+            ):
+                self._failure_due = now + self.close_timeout
             self._watch_water()
         elif not self._over:
             self._wind_up(now)
         elif protocol.state is CLOSED:
             self.pings.fail(self.exception)
+
+    def _acknowledge(self, data: bytes, now: float) -> None:
+        if self.pings.acknowledge(data, now) and self.protocol.debug:
+            self.protocol.logger.debug("%% received pong")
 
     def _watch_water(self) -> None:
         """Pause or resume reading (the user reads too slowly, or reads again)."""
@@ -448,7 +470,6 @@ class Session:
         ahead = messages.ahead
         limit = self.protocol.max_message_size
         if self.reading_paused:
-            assert self._low is not None or limit is not None
             if self._wanted or (
                 (self._low is None or ahead <= self._low)
                 and (limit is None or messages.held <= limit // 2)
@@ -470,5 +491,9 @@ class Session:
         self._blame(self.protocol.parser_exc)
         if self.protocol.state is CLOSED:
             self.pings.fail(self.exception)
-        if self._close_due is None and not self.aborted and self.close_timeout is not None:
+        if (
+            self._close_due is None
+            and not self.aborted
+            and self.close_timeout is not None
+        ):
             self._close_due = now + self.close_timeout

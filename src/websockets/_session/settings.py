@@ -16,7 +16,7 @@ RATIO = 4
 
 def water_marks(
     name: str,
-    value: int | None | tuple[int | None, int | None],
+    value: int | tuple[int | None, int | None] | None,
 ) -> tuple[int | None, int | None]:
     """
     Return the high and the low water mark that a setting means.
@@ -40,5 +40,7 @@ def water_marks(
     if low < 0:
         raise ValueError(f"{name}: low water mark must be positive or zero, not {low}")
     if high < low:
-        raise ValueError(f"{name}: high water mark {high} must be at least the low one, {low}")
+        raise ValueError(
+            f"{name}: high water mark {high} must be at least the low one, {low}"
+        )
     return high, low

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
-    from ..typing import LoggerLike
+    pass
 
 
 __all__ = ["Output"]
@@ -38,9 +38,20 @@ class Output:
 
     """
 
-    __slots__ = ("_high", "_low", "_paused", "_queue", "_queued", "_total", "_transport", "ending")
+    __slots__ = (
+        "_high",
+        "_low",
+        "_paused",
+        "_queue",
+        "_queued",
+        "_total",
+        "_transport",
+        "ending",
+    )
 
-    def __init__(self, transport: asyncio.Transport, high: int | None, low: int | None) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, high: int | None, low: int | None
+    ) -> None:
         self._transport = transport
         self._high = high
         self._low = low

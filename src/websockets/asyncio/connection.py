@@ -1,39 +1,26 @@
-"""A WebSocket connection on asyncio.
+"""A WebSocket connection on asyncio: what users call.
 
-Owns: a transport, a timer, and those who wait; moves bytes between the transport and the
-session.
-Doesn't know: any rule or policy: the session decides (see ``_session``), this waits.
-
-The pump rule: after every call into the session comes :meth:`Connection._pump`, and nothing
-else touches the transport, the timer or the waiters. Waits are loops: wait, then ask the
-session again; so cancelling a wait loses nothing.
+Owns: the coroutines, what they wait for, and in which order tasks send.
+Doesn't know: any rule or policy (the session decides), the transport (see ``_io``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import uuid
-import weakref
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from .._session import Session, water_marks
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
-from ..protocol import CLOSED, OPEN, Protocol, State
-from ._deprecated import DeprecatedAttributes
+from ..protocol import OPEN
 from ._fragments import fragments
-from ._output import Output
-from ._waiters import Waiters
+from ._io import ConnectionIO
 
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..http11 import Request, Response
-    from ..typing import BytesLike, Data, DataLike, LoggerLike, Subprotocol
-    from ._network import AsyncioStream
+    from ..typing import Data, DataLike
 
     Fragments = Iterable[DataLike] | AsyncIterable[DataLike]
 
@@ -45,7 +32,7 @@ __all__ = ["Connection"]
 BURST = 64
 
 
-class Connection(DeprecatedAttributes, asyncio.Protocol):
+class Connection(ConnectionIO):
     """
     A WebSocket connection, client or server, on :mod:`asyncio`.
 
@@ -67,131 +54,6 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
             it goes on at a quarter of it. A pair gives the high and the low mark.
 
     """
-
-    def __init__(
-        self,
-        protocol: Protocol,
-        *,
-        ping_interval: float | None = 20,
-        ping_timeout: float | None = 20,
-        close_timeout: float | None = 10,
-        max_queue: int | None | tuple[int | None, int | None] = 16,
-        write_limit: int | tuple[int, int | None] = 2**15,
-    ) -> None:
-        #: Sans-I/O connection.
-        self.protocol = protocol
-        #: Event loop in which the connection runs.
-        self.loop = asyncio.get_running_loop()
-        self.ping_interval = ping_interval
-        self.ping_timeout = ping_timeout
-        self.close_timeout = close_timeout
-        # Checked here, since a mistake should show before a connection is opened.
-        water_marks("max_queue", max_queue)
-        self.max_queue = max_queue
-        self.write_limit_high, self.write_limit_low = water_marks("write_limit", write_limit)
-        #: Opening handshake request and response.
-        self.request: Request | None = None
-        self.response: Response | None = None
-        #: Transport; its :meth:`~asyncio.BaseTransport.get_extra_info` tells about TLS.
-        self.transport: asyncio.Transport
-        self.debug = protocol.debug
-        self._logger: LoggerLike | None = None
-        if self.debug:
-            protocol.logger = self.logger
-        self._session: Session | None = None
-        self._output: Output | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._reading_paused = False
-        self._congested = False
-        self._lost = False
-        self._receiving = False
-        self._receiver: asyncio.Future[None] | None = None
-        self._sending_fragments = False
-        self._burst = 0
-        self._writers = Waiters()
-        self._losers = Waiters()
-
-    # -- attributes
-
-    @property
-    def id(self) -> uuid.UUID:
-        """Unique identifier of the connection; useful in logs."""
-        return self.protocol.id
-
-    @property
-    def logger(self) -> LoggerLike:
-        """Logger of the connection; its records have it as attribute ``websocket``."""
-        if self._logger is None:
-            self._logger = logging.LoggerAdapter(
-                self.protocol.logger, {"websocket": weakref.proxy(self)}
-            )
-        return self._logger
-
-    @logger.setter
-    def logger(self, logger: LoggerLike) -> None:
-        self._logger = logger
-
-    @property
-    def local_address(self) -> Any:
-        """
-        Local address of the connection.
-
-        For IPv4 connections, a ``(host, port)`` pair; see :attr:`remote_address`.
-        """
-        return self.transport.get_extra_info("sockname")
-
-    @property
-    def remote_address(self) -> Any:
-        """
-        Remote address of the connection.
-
-        Its format depends on the address family, see :meth:`socket.socket.getpeername`. Behind
-        a proxy, it is the proxy's address.
-        """
-        return self.transport.get_extra_info("peername")
-
-    @property
-    def state(self) -> State:
-        """State of the connection (RFC 6455 §4, §7.1); it may change at any ``await``."""
-        return self.protocol.state
-
-    @property
-    def latency(self) -> float:
-        """
-        Latency of the connection, in seconds; 0 before the first pong.
-
-        Measured by keepalive pings and by :meth:`ping`.
-        """
-        return 0.0 if self._session is None else self._session.latency
-
-    @property
-    def subprotocol(self) -> Subprotocol | None:
-        """Subprotocol negotiated in the opening handshake; :obj:`None` if none was."""
-        return self.protocol.subprotocol
-
-    @property
-    def close_code(self) -> int | None:
-        """
-        Close code of the connection (RFC 6455 §7.1.5); :obj:`None` until it is closed.
-
-        1006 when no Close frame was received.
-        """
-        return self.protocol.close_code
-
-    @property
-    def close_reason(self) -> str | None:
-        """Close reason of the connection (RFC 6455 §7.1.6); :obj:`None` until it is closed."""
-        return self.protocol.close_reason
-
-    @property
-    def buffered_amount(self) -> int:
-        """
-        Number of bytes sent by the program and not yet handed to the system.
-
-        Counted as frames: after compression, with headers. With TLS, up to 64 KiB inside
-        the event loop's TLS layer aren't counted.
-        """
-        return 0 if self._output is None or self._lost else self._output.unsent
 
     # -- receiving
 
@@ -353,7 +215,11 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
                 await self.send(message, text=text, compress=compress)
             return
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            if self._sending_fragments or self._congested or self.protocol.state is not OPEN:
+            if (
+                self._sending_fragments
+                or self._congested
+                or self.protocol.state is not OPEN
+            ):
                 await self._wait_sendable()
             self._open_session().send_message(message, text=text, compress=compress)
             self._pump()
@@ -396,7 +262,9 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
         first = True
         try:
             async for data in fragments(message):
-                session.send_fragment(data, first=first, fin=False, text=text, compress=compress)
+                session.send_fragment(
+                    data, first=first, fin=False, text=text, compress=compress
+                )
                 first = False
                 self._pump()
                 while self._congested:
@@ -411,7 +279,9 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
             # RFC 6455 has no way to take a message back.
             if not first and self.protocol.state is OPEN:
                 now = self.loop.time()
-                session.fail(now, CloseCode.INTERNAL_ERROR, "error in fragmented message")
+                session.fail(
+                    now, CloseCode.INTERNAL_ERROR, "error in fragmented message"
+                )
                 self._pump()
             raise
         finally:
@@ -479,6 +349,12 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
         self._open_session().pong(payload)
         self._pump()
 
+    async def _raise_closed(self) -> None:
+        """Wait until the connection is closed, which has begun; tell how it ended."""
+        session = self._open_session()
+        await self._wait_lost()
+        raise session.exception()
+
     # -- closing
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -533,163 +409,9 @@ class Connection(DeprecatedAttributes, asyncio.Protocol):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close(CloseCode.NORMAL_CLOSURE if exc_type is None else CloseCode.INTERNAL_ERROR)
-
-    # -- private
-
-    def _open_session(self) -> Session:
-        """Return the session; there is none before the opening handshake."""
-        if self._session is None:
-            raise ConcurrencyError("the opening handshake isn't over")
-        return self._session
-
-    async def _raise_closed(self) -> None:
-        """Wait until the connection is closed, which has begun; tell how it ended."""
-        session = self._open_session()
-        await self._wait_lost()
-        raise session.exception()
-
-    async def _wait_lost(self) -> None:
-        while not self._lost:
-            await self._losers.wait(self.loop)
-
-    def attach(self, stream: AsyncioStream) -> None:
-        """Take the transport over from the stream that served the opening handshake."""
-        chunks, eof, lost, exc = stream.take_pending()
-        self.transport = stream.transport
-        if not lost:
-            self.transport.set_protocol(self)
-        self.connection_made(self.transport)
-        for chunk in chunks:
-            self.data_received(chunk)
-        if lost:
-            self.connection_lost(exc)
-        elif eof and not self.eof_received():
-            self.transport.close()
-
-    def send_prepared(self, data: bytes) -> None:
-        """Queue the bytes of whole frames; for :func:`~websockets.asyncio.server.broadcast`."""
-        assert self._output is not None
-        self._output.write(data)
-        self._check_congestion()
-
-    def _pump(self) -> None:
-        """Do what the session decided."""
-        session, output = self._session, self._output
-        assert session is not None and output is not None
-        if self.protocol.writes:
-            if self._lost or self.transport.is_closing():
-                session.data_to_send()
-            else:
-                for data in session.data_to_send():
-                    output.write(data)
-                if output.above() and not self._congested:
-                    self._check_congestion()
-        if session.aborted:
-            output.clear()
-            self.transport.abort()
-        deadline = session.next_deadline()
-        if deadline is not None:
-            timer = self._timer
-            # A timer that fires too early is harmless, and cheaper than a new one.
-            if timer is None or deadline < timer.when():
-                if timer is not None:
-                    timer.cancel()
-                self._timer = self.loop.call_at(deadline, self._on_timer, deadline)
-        if session.reading_paused is not self._reading_paused:
-            self._pause_reading(session.reading_paused)
-        receiver = self._receiver
-        if receiver is not None and not receiver.done() and session.readable:
-            receiver.set_result(None)
-
-    def _check_congestion(self) -> None:
-        """Note when the output passes its water marks."""
-        session, output = self._session, self._output
-        assert session is not None and output is not None
-        if self._congested:
-            if self._lost or output.below():
-                self._congested = False
-                self._writers.wake()
-                if not self._lost:
-                    session.set_congested(False)
-                    self._pump()
-        elif output.above():
-            self._congested = True
-            session.set_congested(True)
-
-    def _pause_reading(self, pause: bool) -> None:
-        self._reading_paused = pause
-        if not self._lost and not self.transport.is_closing():
-            if pause:
-                self.transport.pause_reading()
-            else:
-                self.transport.resume_reading()
-
-    def _on_timer(self, when: float) -> None:
-        self._timer = None
-        session, output = self._session, self._output
-        assert session is not None and output is not None
-        session.written = output.taken
-        # The loop fires timers up to one tick of its clock too early.
-        session.deadline_reached(max(when, self.loop.time()))
-        self._pump()
-
-    # -- asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the conversation; the opening handshake is over."""
-        self.transport = cast(asyncio.Transport, transport)
-        self._output = Output(self.transport, self.write_limit_high, self.write_limit_low)
-        self._session = Session(
-            self.protocol,
-            self.loop.time(),
-            ping_interval=self.ping_interval,
-            ping_timeout=self.ping_timeout,
-            close_timeout=self.close_timeout,
-            max_queue=self.max_queue,
+        await self.close(
+            CloseCode.NORMAL_CLOSURE if exc_type is None else CloseCode.INTERNAL_ERROR
         )
-        self._pump()
-
-    def data_received(self, data: bytes) -> None:
-        """Process bytes from the transport."""
-        assert self._session is not None
-        self._burst = 0
-        self._session.receive_data(data, self.loop.time())
-        self._pump()
-
-    def eof_received(self) -> bool:
-        """Process the end of the peer's side; keep ours open while output waits."""
-        session, output = self._session, self._output
-        assert session is not None and output is not None
-        output.ending = True
-        session.receive_eof(self.loop.time())
-        self._pump()
-        return output.waiting and self.transport.can_write_eof()
-
-    def connection_lost(self, exc: Exception | BaseException | None) -> None:
-        """Process the end of the transport; wake everybody up."""
-        session, output = self._session, self._output
-        assert session is not None and output is not None
-        self._lost = True
-        session.connection_lost(self.loop.time(), exc)
-        output.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._pump()
-        self._check_congestion()
-        self._losers.wake()
-
-    def pause_writing(self) -> None:
-        """Queue what comes: the transport couldn't write everything."""
-        assert self._output is not None
-        self._output.pause()
-
-    def resume_writing(self) -> None:
-        """Write what waits."""
-        assert self._output is not None
-        self._output.resume()
-        self._check_congestion()
 
 
 def payload_of(data: Any) -> bytes:

@@ -1,0 +1,282 @@
+"""The sending half of the protocol (RFC 6455 §5, §7).
+
+Owns: frames and half-closes that wait to be written, the order of frames sent, what the
+Close frame sent said, the choice to compress a message.
+Doesn't know: what was received.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ._codec import serialize_frame
+from ._states import CLIENT, CLOSING, OPEN, SEND_EOF, Side, State
+from .exceptions import InvalidState, ProtocolError
+from .extensions.permessage_deflate import PerMessageDeflate
+from .frames import Close, CloseCode, Frame, Opcode
+
+
+if TYPE_CHECKING:
+    from ._codec import FrameReader
+    from .extensions.base import Extension
+    from .typing import BytesLike, LoggerLike
+
+
+__all__ = ["SendingHalf"]
+
+TEXT = Opcode.TEXT
+BINARY = Opcode.BINARY
+CONT = Opcode.CONT
+
+FIN = 0x80
+RSV1 = 0x40
+
+
+class SendingHalf:
+    """
+    What :class:`~websockets.protocol.Protocol` sends.
+
+    The other half sets the attributes declared here.
+    """
+
+    logger: LoggerLike
+    debug: bool
+    side: Side
+    _state: State
+    lazy: bool
+    frame_reader: FrameReader | None
+    deflate: PerMessageDeflate | None
+    _extensions: Sequence[Extension]
+    _foreign: bool
+
+    @property
+    def state(self) -> State:
+        """State of the connection."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        if self.debug:
+            self.logger.debug("= connection is %s", state.name)
+        self._state = state
+
+    @property
+    def hooked(self) -> bool:
+        """Whether incoming frames must pass one by one, as objects."""
+        return self._foreign
+
+    def __init__(self) -> None:
+        #: What to write; see :meth:`data_to_send`.
+        self.writes: list[bytes] = []
+        #: Close frame sent.
+        self.close_sent: Close | None = None
+        #: Whether the half-close was queued.
+        self.eof_sent = False
+        #: Whether a fragmented message is being sent.
+        self.expect_continuation_frame = False
+        # Whether the message being sent goes through deflate, and whether it must not.
+        self._sending_compressed = False
+        self._never_compress = False
+
+    def data_to_send(self) -> list[bytes]:
+        """
+        Return what to write to the network, in order.
+
+        The empty bytes object, :data:`SEND_EOF`, asks to half-close the connection.
+        """
+        writes, self.writes = self.writes, []
+        return writes
+
+    # -- sending (RFC 6455 §5.6, §5.5)
+
+    def send_continuation(self, data: BytesLike, fin: bool) -> None:
+        """
+        Send a Continuation frame.
+
+        Args:
+            data: payload; UTF-8 when the message is text.
+            fin: whether it ends the message.
+
+        Raises:
+            ProtocolError: if no fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(CONT, data, fin)
+
+    def send_text(self, data: BytesLike, fin: bool = True) -> None:
+        """
+        Send a Text frame.
+
+        Args:
+            data: UTF-8 payload.
+            fin: :obj:`False` when Continuation frames follow.
+
+        Raises:
+            ProtocolError: if a fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(TEXT, data, fin)
+
+    def send_binary(self, data: BytesLike, fin: bool = True) -> None:
+        """
+        Send a Binary frame.
+
+        Args:
+            data: payload.
+            fin: :obj:`False` when Continuation frames follow.
+
+        Raises:
+            ProtocolError: if a fragmented message is in progress.
+            InvalidState: if the connection isn't open.
+
+        """
+        self.send_data(BINARY, data, fin)
+
+    def send_data(
+        self,
+        opcode: Opcode,
+        data: BytesLike,
+        fin: bool = True,
+        compress: bool | None = None,
+    ) -> None:
+        """
+        Send a data frame, with a say in its compression.
+
+        Args:
+            opcode: Text, Binary or Continuation.
+            data: payload.
+            fin: whether it ends the message.
+            compress: compress the message, when permessage-deflate was negotiated, always
+                or never; :obj:`None` leaves it to the extension's threshold. The first
+                frame of a message decides for all.
+
+        Raises:
+            ProtocolError: if the frame is out of order.
+            InvalidState: if the connection isn't open.
+
+        """
+        if self._state is not OPEN:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        first = opcode is not CONT
+        if first is self.expect_continuation_frame:
+            raise ProtocolError(
+                "expected a continuation frame"
+                if first
+                else "unexpected continuation frame"
+            )
+        deflate = self.deflate
+        if first:
+            self._never_compress = compress is False
+            self._sending_compressed = deflate is not None and (
+                deflate.worth_compressing(data, fin) if compress is None else compress
+            )
+        if (
+            self._foreign
+            or type(self).send_frame is not SendingHalf.send_frame
+            or "send_frame" in self.__dict__
+        ):
+            self.send_frame(Frame(opcode, data, fin))
+        else:
+            if self.debug:
+                self.logger.debug("> %s", Frame(opcode, data, fin))
+            head = (opcode | FIN) if fin else int(opcode)
+            if self._sending_compressed:
+                assert deflate is not None  # that's what the flag says
+                data = deflate.deflate(data, final=fin)
+                if first:
+                    head |= RSV1
+            mask = secrets.token_bytes(4) if self.side is CLIENT else None
+            self.writes.append(serialize_frame(head, data, mask))
+        self.expect_continuation_frame = not fin
+
+    def send_close(self, code: int | None = None, reason: str = "") -> None:
+        """
+        Send a Close frame (RFC 6455 §5.5.1); the connection is closing then.
+
+        Args:
+            code: close code; :obj:`None` sends an empty frame.
+            reason: at most 123 bytes of UTF-8.
+
+        Raises:
+            ProtocolError: if the code is reserved, the reason too long, or without a code.
+            InvalidState: if the connection isn't open.
+
+        """
+        if self._state is not OPEN:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        if code is None:
+            if reason != "":
+                raise ProtocolError("cannot send a reason without a code")
+            close = Close(CloseCode.NO_STATUS_RCVD, "")
+            data = b""
+        else:
+            close = Close(code, reason)
+            data = close.serialize()
+        self.send_frame(Frame(Opcode.CLOSE, data))
+        self.close_sent = close
+        self.state = CLOSING
+        if self.lazy and self.frame_reader is not None and not self.hooked:
+            # RFC 6455 §5.5.1 lets the peer go on sending; nobody is going to read it.
+            self.frame_reader.drop()
+
+    def send_ping(self, data: BytesLike) -> None:
+        """
+        Send a Ping frame (RFC 6455 §5.5.2).
+
+        Args:
+            data: payload, at most 125 bytes.
+
+        Raises:
+            ProtocolError: if the payload is too long.
+            InvalidState: if the connection is neither open nor closing.
+
+        """
+        self._send_control(Opcode.PING, data)
+
+    def send_pong(self, data: BytesLike) -> None:
+        """
+        Send a Pong frame (RFC 6455 §5.5.3).
+
+        Args:
+            data: payload, at most 125 bytes.
+
+        Raises:
+            ProtocolError: if the payload is too long.
+            InvalidState: if the connection is neither open nor closing.
+
+        """
+        self._send_control(Opcode.PONG, data)
+
+    def _send_control(self, opcode: Opcode, data: BytesLike) -> None:
+        if self._state is not OPEN and self._state is not CLOSING:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
+        self.send_frame(Frame(opcode, data))
+
+    def send_frame(self, frame: Frame) -> None:
+        """
+        Queue a frame; every frame passes here, when a subclass overrides this.
+
+        Raises:
+            ProtocolError: if the frame breaks a rule of RFC 6455.
+
+        """
+        if self.debug:
+            self.logger.debug("> %s", frame)
+        extensions: Sequence[Extension] = self._extensions
+        if self._never_compress:
+            extensions = [x for x in extensions if not isinstance(x, PerMessageDeflate)]
+        self.writes.append(
+            frame.serialize(mask=self.side is CLIENT, extensions=extensions)
+        )
+
+    def send_eof(self) -> None:
+        """Queue a half-close."""
+        assert not self.eof_sent
+        self.eof_sent = True
+        if self.debug:
+            self.logger.debug("> EOF")
+        self.writes.append(SEND_EOF)

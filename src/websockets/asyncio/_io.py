@@ -1,0 +1,275 @@
+"""The side of a connection that faces asyncio: transport, timer, wake-ups.
+
+Owns: the transport's callbacks, the output queue, the one timer, the shared read buffer.
+Doesn't know: what users call (see ``connection``), any policy (see ``_session``).
+
+The pump rule: after every call into the session comes :meth:`ConnectionIO._pump`, and
+nothing else touches the transport, the timer or the waiters. Waits are loops: wait, then
+ask the session again; so cancelling a wait loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any, cast
+
+from .._session import ConnectionAttributes, Session, water_marks
+from ..exceptions import ConcurrencyError
+from ._output import Output
+from ._waiters import Waiters
+
+
+if TYPE_CHECKING:
+    from ..protocol import Protocol
+    from ._network import AsyncioStream
+
+
+__all__ = ["ConnectionIO"]
+
+# Transports that read into a buffer of ours spare asyncio a new one for every read, of
+# 256 KiB, which the system maps and unmaps each time. uvloop has one of its own, and calls
+# data_received(), since a connection is an asyncio.Protocol, too.
+READ_BUFFER_SIZE = 256 * 1024
+
+read_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
+    """Return the buffer that all connections of a loop read into."""
+    buffer = read_buffers.get(loop)
+    if buffer is None:
+        buffer = read_buffers[loop] = memoryview(bytearray(READ_BUFFER_SIZE))
+    return buffer
+
+
+class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Protocol):
+    """A transport, a session, and what moves between them."""
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        *,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_queue: int | tuple[int | None, int | None] | None = 16,
+        write_limit: int | tuple[int, int | None] = 2**15,
+    ) -> None:
+        super().__init__(protocol)
+        #: Event loop in which the connection runs.
+        self.loop = asyncio.get_running_loop()
+        self.ping_interval = ping_interval
+        self.ping_timeout = ping_timeout
+        self.close_timeout = close_timeout
+        # Checked here, since a mistake should show before a connection is opened.
+        water_marks("max_queue", max_queue)
+        self.max_queue = max_queue
+        self.write_limit_high, self.write_limit_low = water_marks(
+            "write_limit", write_limit
+        )
+        #: Transport; its :meth:`~asyncio.BaseTransport.get_extra_info` tells about TLS.
+        self.transport: asyncio.Transport
+        # Made, like the session, when the opening handshake is over.
+        self._output: Output
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading_paused = False
+        self._congested = False
+        self._lost = False
+        self._receiving = False
+        self._receiver: asyncio.Future[None] | None = None
+        self._sending_fragments = False
+        self._burst = 0
+        self._buffer = read_buffer(self.loop)
+        self._writers = Waiters()
+        self._losers = Waiters()
+
+    # -- attributes
+
+    @property
+    def local_address(self) -> Any:
+        """
+        Local address of the connection.
+
+        For IPv4 connections, a ``(host, port)`` pair; see :attr:`remote_address`.
+        """
+        return self.transport.get_extra_info("sockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """
+        Remote address of the connection.
+
+        Its format depends on the address family, see :meth:`socket.socket.getpeername`. Behind
+        a proxy, it is the proxy's address.
+        """
+        return self.transport.get_extra_info("peername")
+
+    @property
+    def buffered_amount(self) -> int:
+        """
+        Number of bytes sent by the program and not yet handed to the system.
+
+        Counted as frames: after compression, with headers. With TLS, up to 64 KiB inside
+        the event loop's TLS layer aren't counted.
+        """
+        return 0 if self._session is None or self._lost else self._output.unsent
+
+    # -- private
+
+    def _open_session(self) -> Session:
+        """Return the session; there is none before the opening handshake."""
+        if self._session is None:
+            raise ConcurrencyError("the opening handshake isn't over")
+        return self._session
+
+    async def _wait_lost(self) -> None:
+        while not self._lost:
+            await self._losers.wait(self.loop)
+
+    def attach(self, stream: AsyncioStream) -> None:
+        """Take the transport over from the stream that served the opening handshake."""
+        chunks, eof, lost, exc = stream.take_pending()
+        self.transport = stream.transport
+        if not lost:
+            self.transport.set_protocol(self)
+        self.connection_made(self.transport)
+        for chunk in chunks:
+            self.data_received(chunk)
+        if lost:
+            self.connection_lost(exc)
+        elif eof and not self.eof_received():
+            self.transport.close()
+
+    def send_prepared(self, data: bytes) -> None:
+        """Queue the bytes of whole frames; for :func:`~websockets.asyncio.server.broadcast`."""
+        self._output.write(data)
+        self._check_congestion()
+
+    def _pump(self) -> None:
+        """Do what the session decided."""
+        session, output = self._session, self._output
+        assert session is not None  # the opening handshake is over
+        if self.protocol.writes:
+            if self._lost or self.transport.is_closing():
+                session.data_to_send()
+            else:
+                for data in session.data_to_send():
+                    output.write(data)
+                if output.above() and not self._congested:
+                    self._check_congestion()
+        if session.aborted:
+            output.clear()
+            self.transport.abort()
+        deadline = session.next_deadline()
+        if deadline is not None:
+            timer = self._timer
+            # A timer that fires too early is harmless, and cheaper than a new one.
+            if timer is None or deadline < timer.when():
+                if timer is not None:
+                    timer.cancel()
+                self._timer = self.loop.call_at(deadline, self._on_timer, deadline)
+        if session.reading_paused is not self._reading_paused:
+            self._pause_reading(session.reading_paused)
+        receiver = self._receiver
+        if receiver is not None and not receiver.done() and session.readable:
+            receiver.set_result(None)
+
+    def _check_congestion(self) -> None:
+        """Note when the output passes its water marks."""
+        session, output = self._session, self._output
+        assert session is not None  # the opening handshake is over
+        if self._congested:
+            if self._lost or output.below():
+                self._congested = False
+                self._writers.wake()
+                if not self._lost:
+                    session.set_congested(False)
+                    self._pump()
+        elif output.above():
+            self._congested = True
+            session.set_congested(True)
+
+    def _pause_reading(self, pause: bool) -> None:
+        self._reading_paused = pause
+        if not self._lost and not self.transport.is_closing():
+            if pause:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _on_timer(self, when: float) -> None:
+        self._timer = None
+        session, output = self._session, self._output
+        assert session is not None  # the opening handshake is over
+        session.written = output.taken
+        # The loop fires timers up to one tick of its clock too early.
+        session.deadline_reached(max(when, self.loop.time()))
+        self._pump()
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the conversation; the opening handshake is over."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._output = Output(
+            self.transport, self.write_limit_high, self.write_limit_low
+        )
+        self._session = Session(
+            self.protocol,
+            self.loop.time(),
+            ping_interval=self.ping_interval,
+            ping_timeout=self.ping_timeout,
+            close_timeout=self.close_timeout,
+            max_queue=self.max_queue,
+        )
+        self._pump()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the transport puts bytes, until :meth:`buffer_updated`."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process bytes that the transport put into the buffer."""
+        self.data_received(bytes(self._buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Process bytes from the transport."""
+        assert self._session is not None
+        self._burst = 0
+        self._session.receive_data(data, self.loop.time())
+        self._pump()
+
+    def eof_received(self) -> bool:
+        """Process the end of the peer's side; keep ours open while output waits."""
+        session, output = self._session, self._output
+        assert session is not None  # the opening handshake is over
+        output.ending = True
+        session.receive_eof(self.loop.time())
+        self._pump()
+        return output.waiting and self.transport.can_write_eof()
+
+    def connection_lost(self, exc: Exception | BaseException | None) -> None:
+        """Process the end of the transport; wake everybody up."""
+        session, output = self._session, self._output
+        assert session is not None  # the opening handshake is over
+        self._lost = True
+        session.connection_lost(self.loop.time(), exc)
+        output.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._pump()
+        self._check_congestion()
+        self._losers.wake()
+
+    def pause_writing(self) -> None:
+        """Queue what comes: the transport couldn't write everything."""
+        self._output.pause()
+
+    def resume_writing(self) -> None:
+        """Write what waits."""
+        self._output.resume()
+        self._check_congestion()
