@@ -136,7 +136,7 @@ class Request:
             NotImplementedError: if the request has a ``Transfer-Encoding`` header.
 
         """
-        head = take_head(read_line)
+        head = yield from take_head(read_line)
         try:
             line, rest = yield from first_line(read_line, head, RequestLineTooLong)
         except EOFError as exc:
@@ -236,7 +236,7 @@ class Response:
             NotImplementedError: if the transfer coding isn't ``chunked``.
 
         """
-        head = take_head(read_line)
+        head = yield from take_head(read_line)
         try:
             line, rest = yield from first_line(read_line, head, StatusLineTooLong)
         except EOFError as exc:
@@ -269,15 +269,17 @@ class Response:
 # -- lines: from a head that is here already, or one by one
 
 
-def take_head(read_line: ReadLine) -> str | None:
+def take_head(read_line: ReadLine) -> Generator[None, None, str | None]:
     """
-    Return the whole head of a message, if it is in the buffer and short.
+    Return the head of a message, if all of it arrives in one piece and it is short.
 
     In a head of at most MAX_LINE_LENGTH bytes no line can be too long.
     """
     if getattr(read_line, "__func__", None) is not StreamReader.read_line:
         return None  # A replacement for StreamReader, or a subclass.
     reader: StreamReader = read_line.__self__  # type: ignore[attr-defined]  # a method
+    while not reader.buffer and not reader.eof:
+        yield
     head = reader.take_head(MAX_LINE_LENGTH)
     return None if head is None else head.decode("latin-1")
 
