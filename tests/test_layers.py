@@ -25,7 +25,7 @@ LAYERS = [
         "_secrets",
     },
     {"_codec", "frames", "http11", "streams", "utils", "extensions"},
-    {"protocol", "client", "server", "_handshake", "_messages"},
+    {"protocol", "client", "server", "_handshake", "_messages", "_sending", "_states"},
     {"_session", "_opening", "proxy"},
     {"asyncio", "sync", "trio"},
     {"legacy"},
