@@ -250,7 +250,7 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_EXPORTS[name], __name__), name)
     if name in _SUBMODULES:
         return importlib.import_module(f".{name}", __name__)
-    return _deprecated(name)
+    return _deprecated(name, stacklevel=3)
 
 
 def __dir__() -> list[str]:

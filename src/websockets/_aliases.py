@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 def deprecated_aliases(
     module: str,
     aliases: Mapping[str, str],
-) -> Callable[[str], typing.Any]:
+) -> Callable[..., typing.Any]:
     """
     Return the ``__getattr__`` function of a module that has old names.
 
@@ -29,12 +29,16 @@ def deprecated_aliases(
         aliases: old names and what they stand for, as ``"module:name"``, where
             ``module`` is relative to the package, like ``".protocol"``. It is
             imported when the old name is used.
+
+    A module whose own ``__getattr__`` calls the function adds a ``stacklevel`` of 3,
+    for the warning to point to where the name is used.
     """
 
-    def __getattr__(name: str) -> typing.Any:
+    def __getattr__(name: str, stacklevel: int = 2) -> typing.Any:
         if name not in aliases:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        warnings.warn(f"{module}.{name} is deprecated", DeprecationWarning, 2)
+        text = f"{module}.{name} is deprecated"
+        warnings.warn(text, DeprecationWarning, stacklevel)
         home, _, target = aliases[name].partition(":")
         value = getattr(importlib.import_module(home, __package__), target)
         setattr(sys.modules[module], name, value)
