@@ -219,6 +219,7 @@ class Frame:
             if length > limit:
                 raise PayloadTooBig(length, max_size)
 
+        data: BytesLike
         if mask:
             mask_bytes = yield from read_exact(4)
             data = apply_mask((yield from read_exact(length)), mask_bytes)
