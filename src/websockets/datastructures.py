@@ -9,6 +9,7 @@ Doesn't know: what headers mean, or how they are parsed.
 
 from __future__ import annotations
 
+import string
 import typing
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
@@ -32,11 +33,11 @@ class MultipleValuesError(LookupError):
 
 
 # RFC 9110, section 5.5: visible characters, spaces and tabs, and obs-text, which
-# stands for bytes above 127. Most values take the shorter way in _checked_value().
+# stands for bytes above 127.
 _VALUE_CHARS = frozenset("\t" + "".join(map(chr, [*range(32, 127), *range(128, 256)])))
 
-# RFC 9110, section 5.6.2, without the letters, digits and hyphen.
-_NAME_PUNCTUATION = str.maketrans("", "", "!#$%&'*+-.^_`|~")
+# RFC 9110, section 5.6.2
+_NAME_CHARS = frozenset("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters)
 
 
 def _checked_value(name: str, value: object) -> str:
@@ -46,9 +47,7 @@ def _checked_value(name: str, value: object) -> str:
         if isinstance(value, (int, float)):
             return str(value)
         raise TypeError(f"{name} header must be a str, not {type(value).__name__}")
-    # Among ASCII characters, only control characters aren't printable.
-    plain = value.isascii() and value.isprintable()
-    if not plain and not _VALUE_CHARS.issuperset(value):
+    if not _VALUE_CHARS.issuperset(value):
         raise InvalidHeaderValue(name, mask_header(name, value))
     return value
 
@@ -57,8 +56,7 @@ def _check_name(name: object) -> None:
     """Raise the exception that says what is wrong with the name of a header, if any."""
     if not isinstance(name, str):
         raise TypeError(f"header name must be a str, not {type(name).__name__}")
-    bare = name.translate(_NAME_PUNCTUATION)
-    if not (name.isascii() and (bare.isalnum() or (name and not bare))):
+    if not (name and _NAME_CHARS.issuperset(name)):
         raise ValueError(f"invalid header name: {name!r}")
 
 
@@ -143,8 +141,14 @@ class Headers(MutableMapping[str, str]):
     # MutableMapping
 
     def __setitem__(self, key: str, value: str) -> None:
-        _check_name(key)
-        self.set_insecure(key, _checked_value(key, value))
+        # Most names and values are clean, which is seen faster than what is wrong.
+        if not (
+            key.__class__ is str and key.isascii() and key.replace("-", "").isalnum()
+        ):
+            _check_name(key)
+        if not (value.__class__ is str and value.isascii() and value.isprintable()):
+            value = _checked_value(key, value)
+        self.set_insecure(key, value)
 
     def __delitem__(self, key: str) -> None:
         folded = key.lower()
@@ -214,9 +218,11 @@ class SupportsKeysAndGetItem(typing.Protocol):
 
     def keys(self) -> Iterable[str]:
         """Return the names."""
+        ...
 
     def __getitem__(self, key: str, /) -> str:
         """Return the value for a name."""
+        ...
 
 
 HeadersLike = (
@@ -229,8 +235,8 @@ def _pairs(headers: HeadersLike) -> Iterable[tuple[str, str]]:
     """Return the items of anything like headers, in order."""
     if isinstance(headers, Headers):
         return headers.raw_items()
-    if hasattr(headers, "keys"):
+    if getattr(headers, "keys", None) is not None:
         mapping = typing.cast(SupportsKeysAndGetItem, headers)
         names = mapping.keys()
         return [(name, mapping[name]) for name in names]
-    return headers
+    return typing.cast(Iterable[tuple[str, str]], headers)

@@ -15,8 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from ._secrets import MASK
 from .exceptions import InvalidHeaderFormat, InvalidHeaderValue
@@ -44,8 +43,6 @@ __all__ = [
     "validate_subprotocols",
 ]
 
-Item = TypeVar("Item")
-
 # Quantifiers are possessive: what is taken isn't given back, so matching is linear.
 
 # RFC 9110, section 5.6.2
@@ -54,80 +51,69 @@ _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
 # RFC 9110, section 5.6.4; obs-text is accepted after a backslash only.
 _QUOTED_STRING = r'"((?:[\t !#-\[\]-~]|\\[\t -~\x80-\xff])*+)"'
 
+# What follows an item, in group 2 or 3, if anything does, and spaces around it.
+# RFC 9110, section 5.6.1: recipients ignore empty items, that is, several commas.
+_DELIMITER = r"[ \t]*+(?:([;=])[ \t]*+|(,)[ \t,]*+)?+"
+
 _token = re.compile(_TOKEN)
 
-# RFC 9110, section 7.8
-_protocol = re.compile(f"{_TOKEN}(?:/{_TOKEN})?+")
+_token_item = re.compile(f"({_TOKEN}){_DELIMITER}")
 
-_quoted_string = re.compile(_QUOTED_STRING)
+_quoted_item = re.compile(f"{_QUOTED_STRING}{_DELIMITER}")
+
+# RFC 9110, section 7.8
+_protocol_item = re.compile(f"({_TOKEN}(?:/{_TOKEN})?+){_DELIMITER}")
 
 # RFC 9110, section 11.2
 _token68 = re.compile(r"[A-Za-z0-9._~+/-]++=*+")
-
-# RFC 9110, section 5.6.3
-_spaces = re.compile(r"[ \t]*+")
-
-# RFC 9110, section 5.6.1: recipients ignore empty items.
-_commas = re.compile(r"(?:,[ \t]*+)*+")
 
 # What a sender may put between quotes: RFC 9110, section 5.5.
 _quotable = re.compile(r"[\t -~\x80-\xff]*+")
 
 
-# Lists
+# Lists: 1#item in RFC 9110, section 5.6.1
+
+
+def _start(header: str) -> int:
+    """Return the index of the first item: empty items may precede it."""
+    return len(header) - len(header.lstrip(", \t")) if header[:1] == "," else 0
+
+
+def _is_last(name: str, header: str, item: re.Match[str]) -> bool:
+    """Tell whether an item ends the list, or raise if no comma follows it."""
+    if item.end() == len(header) and item[2] is None:
+        return True
+    if item[3] is None:
+        pos = item.end() if item[2] is None else item.start(2)
+        raise InvalidHeaderFormat(name, "expected comma", header, pos)
+    return False
 
 
 def _parse_list(
     name: str,
     header: str,
-    parse_item: Callable[[str, str, int], tuple[Item, int]],
-) -> list[Item]:
+    pattern: re.Pattern[str] = _token_item,
+    expected: str = "expected token",
+) -> list[str]:
     """
-    Parse ``1#item`` (:rfc:`9110`, section 5.6.1).
+    Parse a list of simple items.
 
     Args:
         name: name of the header, for errors.
         header: value of the header.
-        parse_item: gets the name and the value of the header, and the index where an
-            item starts; returns the item and the index where it ends.
+        pattern: an item, with what follows it.
+        expected: the error when there is no item.
     """
     items = []
-    end = len(header)
-    # Skipping commas before looking at an item makes a list without items fail as the
-    # item that is expected.
-    start = _skip(_commas, header, 0)
+    pos = _start(header)
     while True:
-        item, stop = parse_item(name, header, start)
-        items.append(item)
-        stop = _skip(_spaces, header, stop)
-        start = _skip(_commas, header, stop)
-        if start == end:
+        item = pattern.match(header, pos)
+        if item is None:
+            raise InvalidHeaderFormat(name, expected, header, pos)
+        items.append(item[1])
+        if _is_last(name, header, item):
             return items
-        if start == stop:
-            raise InvalidHeaderFormat(name, "expected comma", header, stop)
-
-
-def _skip(pattern: re.Pattern[str], header: str, pos: int) -> int:
-    """Return the index after a pattern that matches anywhere, if only nothing."""
-    match = pattern.match(header, pos)
-    assert match is not None
-    return match.end()
-
-
-def _parse_token(name: str, header: str, pos: int) -> tuple[str, int]:
-    """Parse ``token``."""
-    match = _token.match(header, pos)
-    if match is None:
-        raise InvalidHeaderFormat(name, "expected token", header, pos)
-    return match[0], match.end()
-
-
-def _parse_protocol(name: str, header: str, pos: int) -> tuple[str, int]:
-    """Parse ``token [ "/" token ]``."""
-    match = _protocol.match(header, pos)
-    if match is None:
-        raise InvalidHeaderFormat(name, "expected protocol", header, pos)
-    return match[0], match.end()
+        pos = item.end()
 
 
 def parse_connection(header: str) -> list[ConnectionOption]:
@@ -146,9 +132,7 @@ def parse_connection(header: str) -> list[ConnectionOption]:
     # The only value that browsers other than Firefox send is worth a shortcut.
     if header == "Upgrade":
         return [ConnectionOption(header)]
-    return list(
-        map(ConnectionOption, _parse_list("Connection", header, _parse_token)),
-    )
+    return [ConnectionOption(item) for item in _parse_list("Connection", header)]
 
 
 def parse_upgrade(header: str) -> list[UpgradeProtocol]:
@@ -168,47 +152,34 @@ def parse_upgrade(header: str) -> list[UpgradeProtocol]:
     # The only value that makes sense is worth a shortcut.
     if header == "websocket":
         return [UpgradeProtocol(header)]
-    return list(
-        map(UpgradeProtocol, _parse_list("Upgrade", header, _parse_protocol)),
-    )
+    items = _parse_list("Upgrade", header, _protocol_item, "expected protocol")
+    return [UpgradeProtocol(item) for item in items]
 
 
 # Extensions and subprotocols
 
 
-def _parse_parameter(
-    name: str, header: str, pos: int
-) -> tuple[ExtensionParameter, int]:
-    """Parse ``token [ "=" ( token | quoted-string ) ]``."""
-    parameter, pos = _parse_token(name, header, pos)
-    pos = _skip(_spaces, header, pos)
-    if not header.startswith("=", pos):
-        return (parameter, None), pos
-    pos = _skip(_spaces, header, pos + 1)
-    if not header.startswith('"', pos):
-        value, pos = _parse_token(name, header, pos)
-        return (parameter, value), pos
-    match = _quoted_string.match(header, pos)
+def _parse_token(name: str, header: str, pos: int) -> re.Match[str]:
+    """Parse ``token`` and what follows."""
+    match = _token_item.match(header, pos)
     if match is None:
+        raise InvalidHeaderFormat(name, "expected token", header, pos)
+    return match
+
+
+def _parse_value(name: str, header: str, pos: int) -> tuple[str, re.Match[str]]:
+    """Parse ``token | quoted-string`` and what follows."""
+    if not header.startswith('"', pos):
+        match = _parse_token(name, header, pos)
+        return match[1], match
+    quoted = _quoted_item.match(header, pos)
+    if quoted is None:
         raise InvalidHeaderFormat(name, "expected quoted string", header, pos)
-    value = re.sub(r"\\(.)", r"\1", match[1])
+    value = re.sub(r"\\(.)", r"\1", quoted[1])
     # RFC 6455, section 9.1: between the quotes, there must be a token.
     if _token.fullmatch(value) is None:
         raise InvalidHeaderFormat(name, "invalid quoted header content", header, pos)
-    return (parameter, value), match.end()
-
-
-def _parse_extension(name: str, header: str, pos: int) -> tuple[ExtensionHeader, int]:
-    """Parse ``token *( ";" parameter )``."""
-    extension, pos = _parse_token(name, header, pos)
-    pos = _skip(_spaces, header, pos)
-    parameters = []
-    while header.startswith(";", pos):
-        pos = _skip(_spaces, header, pos + 1)
-        parameter, pos = _parse_parameter(name, header, pos)
-        parameters.append(parameter)
-        pos = _skip(_spaces, header, pos)
-    return (ExtensionName(extension), parameters), pos
+    return value, quoted
 
 
 def parse_extension(header: str) -> list[ExtensionHeader]:
@@ -227,7 +198,22 @@ def parse_extension(header: str) -> list[ExtensionHeader]:
     Raises:
         InvalidHeaderFormat: if the value doesn't follow the grammar.
     """
-    return _parse_list("Sec-WebSocket-Extensions", header, _parse_extension)
+    name = "Sec-WebSocket-Extensions"
+    extensions: list[ExtensionHeader] = []
+    pos = _start(header)
+    while True:
+        match = _parse_token(name, header, pos)
+        parameters: list[ExtensionParameter] = []
+        extensions.append((ExtensionName(match[1]), parameters))
+        while match[2] == ";":
+            match = _parse_token(name, header, match.end())
+            parameter, value = match[1], None
+            if match[2] == "=":
+                value, match = _parse_value(name, header, match.end())
+            parameters.append((parameter, value))
+        if _is_last(name, header, match):
+            return extensions
+        pos = match.end()
 
 
 def build_extension(extensions: Sequence[ExtensionHeader]) -> str:
@@ -264,9 +250,7 @@ def parse_subprotocol(header: str) -> list[Subprotocol]:
     Raises:
         InvalidHeaderFormat: if the value doesn't follow the grammar.
     """
-    return list(
-        map(Subprotocol, _parse_list("Sec-WebSocket-Protocol", header, _parse_token)),
-    )
+    return [Subprotocol(item) for item in _parse_list("Sec-WebSocket-Protocol", header)]
 
 
 def build_subprotocol(subprotocols: Sequence[Subprotocol]) -> str:

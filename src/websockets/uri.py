@@ -109,16 +109,25 @@ def parse_uri(uri: str) -> WebSocketURI:
         raise InvalidURI(uri, "fragment identifier is meaningless")
     secure = parts.scheme == "wss"
     username, password = _parse_user_info(uri, parts)
-    safe = _SAFE_IN_URI if uri.isascii() else _SAFE_IN_IRI
     return WebSocketURI(
         secure,
         _parse_host(uri, parts),
         _parse_port(uri, parts) or (443 if secure else 80),
-        urllib.parse.quote(parts.path, safe),
-        urllib.parse.quote(parts.query, safe),
+        _quote(uri, parts.path),
+        _quote(uri, parts.query),
         username,
         password,
     )
+
+
+def _quote(uri: str, part: str) -> str:
+    """Percent-encode what must not be sent in a path or a query."""
+    if not uri.isascii():
+        return urllib.parse.quote(part, _SAFE_IN_IRI)
+    # Among ASCII characters, only control characters aren't printable.
+    if part.isprintable() and " " not in part:
+        return part
+    return urllib.parse.quote(part, _SAFE_IN_URI)
 
 
 def _parse_host(uri: str, parts: urllib.parse.SplitResult) -> str:
