@@ -163,6 +163,23 @@ def test_each_piece_sent_can_be_read():
         assert receiver.inflate(piece, max_size=None, final=final) == text
 
 
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("size", [5, 100_000])
+def test_any_kind_of_bytes(wrap, size):
+    """Payloads may be any kind of bytes, both ways, and come out as bytes."""
+    text = bytes(i * i * i % 251 for i in range(size))
+    sender, receiver = make(compress_settings={"level": 0}), make()
+    for compress in (
+        lambda data: sender.deflate(data, final=True),
+        sender.deflate_shared,
+    ):
+        data = compress(wrap(text))
+        assert type(data) is bytes
+        output = receiver.inflate(wrap(data), max_size=size, final=True)
+        assert type(output) is bytes
+        assert output == text
+
+
 # -- blocks with BFINAL=1
 
 
