@@ -14,7 +14,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
-from ..exceptions import InvalidStatus
+from ..exceptions import InvalidHandshake, InvalidStatus
 from ..http11 import SERVER, Request, Response
 from ..protocol import OPEN
 from ..server import ServerProtocol
@@ -83,9 +83,7 @@ async def accept(
     protocol.lazy = True
     try:
         request = await receive_request(stream, protocol)
-        if request is None:
-            failure = protocol.handshake_exc
-        else:
+        if request is not None:
             connection.request = request
             response = await choose_response(
                 protocol,
@@ -96,20 +94,17 @@ async def accept(
                 server_header,
                 shutting_down,
             )
-            connection.response = response
-            protocol.send_response(response)
-            # A callback may insist on opening a connection that the rules refuse.
-            failure = protocol.handshake_exc or InvalidStatus(response)
+            connection.response = send_response(protocol, response, server_header)
         for data in protocol.data_to_send():
             if data:  # empty asks for a half-close, which close() includes
                 await stream.write(data)
+        # A callback may insist on opening a connection that the rules refuse.
         if protocol.state is OPEN:
             return
         # The client may be gone; what matters is why there's no connection.
         with contextlib.suppress(OSError):
             await stream.close()
-        assert failure is not None  # there's a request, or a reason why not
-        raise failure
+        raise refusal(protocol, connection)
     except BaseException:
         stream.abort()
         raise
@@ -167,6 +162,34 @@ async def choose_response(
             if replacement is not None:
                 response = replacement
     return response
+
+
+def send_response(
+    protocol: ServerProtocol,
+    response: Response,
+    server_header: str | None,
+) -> Response:
+    """Queue the response; return it, or the one that replaces it if it's malformed."""
+    try:
+        protocol.send_response(response)
+    except ValueError:  # a callback made something that can't be sent
+        protocol.logger.error("opening handshake failed", exc_info=True)
+        response = internal_error(protocol)
+        add_server_header(response, server_header)
+        protocol.send_response(response)
+    return response
+
+
+def refusal(protocol: ServerProtocol, connection: Acceptable) -> Exception:
+    """Return the exception that tells why there's no connection."""
+    exc = protocol.handshake_exc
+    if isinstance(exc, InvalidHandshake):
+        return exc
+    # Callbacks decided so, or made a mistake.
+    assert connection.response is not None  # else the request was malformed
+    status = InvalidStatus(connection.response)
+    status.__cause__ = exc
+    return status
 
 
 async def outcome(name: str, result: object) -> Response | None:

@@ -14,6 +14,7 @@ the user's own objects raise.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -77,16 +78,12 @@ async def open_connection(
             default follows redirects as :mod:`~.redirects` says.
     """
     if process_redirect is None:
-
-        def process_redirect(exc: Exception, uri: str) -> Exception | str:
-            return resolve_redirect(
-                exc,
-                uri,
-                preexisting=settings.sock is not None,
-                unix=settings.unix,
-                explicit=settings.host is not None or settings.port is not None,
-            )
-
+        process_redirect = functools.partial(
+            resolve_redirect,
+            preexisting=settings.sock is not None,
+            unix=settings.unix,
+            explicit=settings.host is not None or settings.port is not None,
+        )
     fields = checked_fields(settings.additional_headers, "additional_headers")
     proxy_fields = checked_fields(settings.proxy_headers, "proxy_headers")
     parsed = parse_uri(uri)

@@ -44,9 +44,11 @@ class Stream(Protocol):
         Raises:
             TimeoutError: Nothing came in time; the stream remains usable.
         """
+        ...
 
     async def write(self, data: bytes) -> None:
         """Send bytes, or hand them to a buffer that :meth:`close` flushes."""
+        ...
 
     async def start_tls(
         self,
@@ -72,6 +74,7 @@ class Stream(Protocol):
             The stream inside TLS, maybe the same object. The outer one isn't used
             again, except for :meth:`abort`.
         """
+        ...
 
     async def close(self) -> None:
         """
@@ -81,9 +84,11 @@ class Stream(Protocol):
         then release the connection. (Closing with unread bytes would make TCP reset
         the connection, and the peer may lose the response.)
         """
+        ...
 
     def abort(self) -> None:
         """Release the connection at once, with all below it. Idempotent; never raises."""
+        ...
 
 
 class Network(Protocol):
@@ -97,12 +102,15 @@ class Network(Protocol):
 
     async def open_tcp(self, host: str, port: int) -> Stream:
         """Connect to a host name or an IP address (IPv6 without brackets)."""
+        ...
 
     async def open_unix(self, path: PathLike) -> Stream:
         """Connect to a Unix socket."""
+        ...
 
     async def adopt(self, sock: Any) -> Stream:
         """Take over a connected socket, or what the face calls a stream."""
+        ...
 
     def default_context(self, alpn_protocols: tuple[str, ...] = ()) -> Any:
         """
@@ -111,6 +119,7 @@ class Network(Protocol):
         Args:
             alpn_protocols: What to offer by ALPN (RFC 7301); nothing when empty.
         """
+        ...
 
 
 def drive(coro: Coroutine[Any, Any, T]) -> T:

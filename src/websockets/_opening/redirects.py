@@ -62,8 +62,8 @@ def resolve_redirect(
         new = parse_uri(new_uri)
     except InvalidURI as invalid:
         return invalid
-    except ValueError as invalid:
-        return InvalidURI(location, str(invalid))
+    except ValueError:  # by urllib; its text may repeat credentials
+        return InvalidURI(location, "host isn't valid")
 
     shown = mask_url(new_uri)
     if preexisting:

@@ -190,8 +190,8 @@ async def open_route(network: Network, route: Route) -> Stream:
     """
     stream = await open_first(network, route)
     try:
-        targets: list[HTTPHop | Route] = [*route.hops[1:], route]
-        for hop, target in zip(route.hops, targets, strict=True):
+        targets: tuple[HTTPHop | Route, ...] = (*route.hops[1:], route)
+        for hop, target in zip(route.hops, targets, strict=False):
             try:
                 if hop.context is not None:
                     name = hop.server_hostname or hop.host

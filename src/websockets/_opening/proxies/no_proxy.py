@@ -83,7 +83,9 @@ def matches(rule: str, target: Target) -> bool:
         return target.address is None and "." not in target.host
     if "/" in rule:
         network = parse_network(rule)
-        return network is not None and target.address in network
+        if network is None or target.address is None:
+            return False
+        return target.address in network
     rule, port = split_port(rule)
     if port is not None and port != target.port:
         return False

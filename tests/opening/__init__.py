@@ -1,0 +1,1 @@
+"""Tests of ``websockets._opening`` and ``websockets.proxy``."""
