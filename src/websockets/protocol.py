@@ -283,10 +283,11 @@ class Protocol(SendingHalf):
             ProtocolError: if the code is reserved or the reason too long.
 
         """
-        if self._state is OPEN and code != CloseCode.ABNORMAL_CLOSURE:
-            close = Close(code, shorten(reason))
-            self.send_frame(Frame(Opcode.CLOSE, close.serialize()))
-            self.close_sent = close
+        if self._state is OPEN:
+            if code != CloseCode.ABNORMAL_CLOSURE:
+                close = Close(code, shorten(reason))
+                self.send_frame(Frame(Opcode.CLOSE, close.serialize()))
+                self.close_sent = close
             self.state = CLOSING
         # RFC 6455 §7.1.1: the server closes TCP first.
         if self.side is SERVER and not self.eof_sent:

@@ -11,7 +11,9 @@ ask the session again; so cancelling a wait loses nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from .._session import ConnectionAttributes, Session, water_marks
@@ -75,6 +77,10 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         # Made, like the session, when the opening handshake is over.
         self._output: Output
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        # uvloop's clock ticks in milliseconds, too coarse for latencies.
+        known = isinstance(self.loop, asyncio.BaseEventLoop)
+        self._now: Callable[[], float] = self.loop.time if known else time.monotonic
         self._reading_paused = False
         self._congested = False
         self._lost = False
@@ -167,10 +173,12 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         if deadline is not None:
             timer = self._timer
             # A timer that fires too early is harmless, and cheaper than a new one.
-            if timer is None or deadline < timer.when():
+            if timer is None or deadline < self._timer_at:
                 if timer is not None:
                     timer.cancel()
-                self._timer = self.loop.call_at(deadline, self._on_timer, deadline)
+                delay = deadline - self._now()
+                self._timer = self.loop.call_later(max(delay, 0), self._on_timer)
+                self._timer_at = deadline
         if session.reading_paused is not self._reading_paused:
             self._pause_reading(session.reading_paused)
         receiver = self._receiver
@@ -200,13 +208,13 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             else:
                 self.transport.resume_reading()
 
-    def _on_timer(self, when: float) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         session.written = output.taken
         # The loop fires timers up to one tick of its clock too early.
-        session.deadline_reached(max(when, self.loop.time()))
+        session.deadline_reached(max(self._timer_at, self._now()))
         self._pump()
 
     # -- asyncio.Protocol
@@ -219,7 +227,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         )
         self._session = Session(
             self.protocol,
-            self.loop.time(),
+            self._now(),
             ping_interval=self.ping_interval,
             ping_timeout=self.ping_timeout,
             close_timeout=self.close_timeout,
@@ -239,7 +247,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         """Process bytes from the transport."""
         assert self._session is not None
         self._burst = 0
-        self._session.receive_data(data, self.loop.time())
+        self._session.receive_data(data, self._now())
         self._pump()
 
     def eof_received(self) -> bool:
@@ -247,7 +255,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         output.ending = True
-        session.receive_eof(self.loop.time())
+        session.receive_eof(self._now())
         self._pump()
         return output.waiting and self.transport.can_write_eof()
 
@@ -256,7 +264,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         self._lost = True
-        session.connection_lost(self.loop.time(), exc)
+        session.connection_lost(self._now(), exc)
         output.clear()
         if self._timer is not None:
             self._timer.cancel()

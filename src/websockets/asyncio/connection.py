@@ -87,7 +87,7 @@ class Connection(ConnectionIO):
         session = self._open_session()
         self._receiving = True
         try:
-            while (data := session.pop_message(self.loop.time(), decode)) is None:
+            while (data := session.pop_message(self._now(), decode)) is None:
                 self._pump()
                 await self._wait_readable()
         except ConnectionClosed:
@@ -126,7 +126,7 @@ class Connection(ConnectionIO):
         last = False
         try:
             while not last:
-                while (item := session.pop_fragment(self.loop.time(), decode)) is None:
+                while (item := session.pop_fragment(self._now(), decode)) is None:
                     self._pump()
                     await self._wait_readable()
                 self._pump()
@@ -278,7 +278,7 @@ class Connection(ConnectionIO):
         except BaseException:
             # RFC 6455 has no way to take a message back.
             if not first and self.protocol.state is OPEN:
-                now = self.loop.time()
+                now = self._now()
                 session.fail(
                     now, CloseCode.INTERNAL_ERROR, "error in fragmented message"
                 )
@@ -326,7 +326,7 @@ class Connection(ConnectionIO):
             else:
                 pong.set_result(result)
 
-        self._open_session().ping(payload, self.loop.time(), done)
+        self._open_session().ping(payload, self._now(), done)
         self._pump()
         return pong
 
@@ -377,7 +377,7 @@ class Connection(ConnectionIO):
         if self._session is None:
             self.abort()
         else:
-            self._session.close(self.loop.time(), code, reason)
+            self._session.close(self._now(), code, reason)
             self._pump()
         await self._wait_lost()
 
@@ -390,7 +390,7 @@ class Connection(ConnectionIO):
         if self._lost:
             return
         if self._session is not None:
-            self._session.receive_eof(self.loop.time())
+            self._session.receive_eof(self._now())
             self._session.aborted = True
             self._pump()
         else:

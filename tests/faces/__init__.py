@@ -1,0 +1,1 @@
+"""Scenarios written once, run on every face; see :mod:`tests.faces.faces`."""
