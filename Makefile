@@ -33,7 +33,7 @@ test: test-native test-twin
 test-native: $(VENV)/project $(VENV)/test
 	$(RUN) -c 'import websockets.speedups'
 	mkdir -p reports
-	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage run -m pytest $(PYTEST)
+	COVERAGE_FILE=reports/coverage.$(NAME).native WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m coverage run -m pytest $(PYTEST)
 	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage report --fail-under=100
 
 test-twin: $(VENV)/project $(VENV)/test
