@@ -7,23 +7,12 @@ import re
 import pytest
 
 from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
-from websockets._opening import route as route_module
 from websockets._opening.route import open_route, plan_route
 from websockets._opening.settings import DEFAULT, Settings
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidProxy, InvalidProxyStatus, ProxyError
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    """No proxy is discovered, except what a test puts into the dictionary."""
-    proxies = {}
-    monkeypatch.setattr(
-        route_module, "discover_proxy", lambda secure, host, port: proxies.get(host)
-    )
-    return proxies
 
 
 def go(uri, *scripts, proxy_fields=(), **kwargs):

@@ -202,8 +202,8 @@ async def receive(stream: Stream, protocol: Protocol) -> None:
         data = await stream.read()
     except ConnectionError as exc:
         protocol.receive_eof()
-        if protocol.handshake_exc is not None:
-            protocol.handshake_exc.add_note(f"{type(exc).__name__}: {exc}")
+        assert protocol.handshake_exc is not None  # no handshake survives its stream
+        protocol.handshake_exc.add_note(f"{type(exc).__name__}: {exc}")
         return
     if data:
         protocol.receive_data(data)

@@ -1,0 +1,118 @@
+"""Invariant: whenever a ceremony is stopped, nothing stays open (design.md, 6 and 8)."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from tests.opening.fakes import (
+    TUNNEL,
+    Cancelled,
+    FakeNetwork,
+    interrupt,
+    redirect,
+    suspend,
+    switch,
+)
+from tests.opening.test_accept import GOOD
+from websockets._opening.accept import accept
+from websockets._opening.connect import open_connection
+from websockets._opening.settings import Settings
+from websockets.client import ClientProtocol
+from websockets.exceptions import WebSocketException
+from websockets.server import ServerProtocol
+
+
+REFUSED = b"HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\n"
+
+CLIENTS = {
+    "ws": ("ws://h.test", {}, [[switch]]),
+    "wss": ("wss://h.test", {}, [[b"HTTP/1.1 403 No\r\n\r\n", b"x", b""]]),
+    "unix": ("wss://h.test", {"unix": True, "path": "/s"}, [[switch]]),
+    "sock": ("wss://h.test", {"sock": "sock"}, [[switch]]),
+    "proxy": ("ws://h.test", {"proxy": "http://p"}, [[b"HTTP/1.1 2", b""]]),
+    "tunnel": ("wss://h.test", {"proxy": "http://p"}, [[TUNNEL, switch]]),
+    "https proxy": ("wss://h.test", {"proxy": "https://p"}, [[TUNNEL, switch]]),
+    "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
+    "redirect": (
+        "ws://h.test",
+        {},
+        [[redirect("/a")], [redirect("wss://g.test")], [switch]],
+    ),
+}
+
+
+async def connecting(network, uri, settings):
+    """Perform the client's ceremony; release the connection when that succeeds."""
+    try:
+        opened = await open_connection(network, uri, settings)
+    except (OSError, WebSocketException):
+        pass
+    else:
+        opened.stream.abort()
+
+
+@pytest.mark.parametrize("exception", [Cancelled, OSError, ConnectionResetError])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_client_interrupted(name, exception):
+    """A client's ceremony that's stopped, at any await, leaves nothing open."""
+    uri, kwargs, scripts = CLIENTS[name]
+    settings = Settings(**{"proxy": None, "create_protocol": ClientProtocol, **kwargs})
+    labels = []
+    while True:
+        network = FakeNetwork(*scripts)
+        coro = connecting(network, uri, settings)
+        label = interrupt(coro, len(labels), exception())
+        assert network.open == set()
+        if not label:
+            break
+        labels.append(label)
+    # The test looked at what it claims to look at.
+    assert labels[0] in {"tcp", "unix", "adopt"}
+    assert {"write", "read"} <= set(labels)
+    tls = len(scripts) > 1 or uri.startswith("wss") or "https" in name
+    assert ("start_tls" in labels) == tls
+
+
+@pytest.mark.parametrize("exception", [Cancelled, OSError])
+@pytest.mark.parametrize(
+    "request_", [GOOD, GOOD.replace(b"GET", b"PUT"), b"junk\r\n\r\n"]
+)
+def test_server_interrupted(request_, exception):
+    """A server's ceremony that's stopped, at any await, leaves nothing open."""
+
+    async def process_request(connection, request):
+        await suspend("process_request")
+
+    async def process_response(connection, request, response):
+        await suspend("process_response")
+
+    labels = []
+    while True:
+        network = FakeNetwork([request_[:9], request_[9:]])
+
+        async def ceremony(network=network):
+            stream = await network.open_tcp("client", 1)
+            connection = types.SimpleNamespace(request=None, response=None)
+            try:
+                await accept(
+                    stream,
+                    ServerProtocol(),
+                    connection,
+                    process_request=process_request,
+                    process_response=process_response,
+                )
+            except (OSError, WebSocketException):
+                pass
+            else:
+                stream.abort()
+
+        label = interrupt(ceremony(), len(labels), exception())
+        assert network.open == set()
+        if not label:
+            break
+        labels.append(label)
+    assert {"read", "write"} <= set(labels)
+    assert ("process_response" in labels) == (request_ != b"junk\r\n\r\n")
+    assert ("close" in labels) == (request_ != GOOD)
