@@ -22,6 +22,8 @@ def describe_default(value):
     if inspect.isclass(value) or callable(value):
         # Where it lives is another matter.
         return getattr(value, "__name__", type(value).__name__)
+    if isinstance(value, enum.IntEnum):
+        return repr(int(value))  # which is equal
     if isinstance(value, enum.Enum):
         return f"{type(value).__name__}.{value.name}"
     return re.sub(r"websockets/[0-9.]+", "websockets/VERSION", repr(value))
@@ -64,12 +66,12 @@ def describe_class(cls):
                 members[name] = {"kind": "class"}
             else:
                 members[name] = {"kind": "attribute"}
-    parents = [base.__name__ for base in cls.__mro__[1:]]
     return {
         "kind": "class",
         "of": describe_parameters(cls),
-        "parents": parents,
+        "parents": [base.__name__ for base in cls.__mro__[1:]],
         "members": members,
+        "own": [name for name in vars(cls) if name in members],
     }
 
 
@@ -122,9 +124,15 @@ def describe_module(name):
         ),
     }
     # What isn't there is missing from the description, and thus noticed.
-    return {
+    found = {
         key: describe(getattr(module, key)) for key in names if hasattr(module, key)
     }
+    if name == "websockets":
+        # It hands on what other modules have, and what is described there.
+        return {
+            key: {"kind": description["kind"]} for key, description in found.items()
+        }
+    return found
 
 
 if __name__ == "__main__":

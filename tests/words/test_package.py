@@ -73,6 +73,16 @@ def test_faces_are_reachable(face):
     assert run(f"print(websockets.{face} is not None)") == "True"
 
 
+@pytest.mark.parametrize(
+    ("package", "name"), [(websockets, "asyncio"), (websockets.asyncio, "client")]
+)
+def test_submodules_are_found_again(package, name, monkeypatch):
+    """A module that was imported before its package knew is found all the same."""
+    module = importlib.import_module(f"{package.__name__}.{name}")
+    monkeypatch.delattr(package, name)
+    assert getattr(package, name) is module
+
+
 def test_modules_of_a_face():
     """A face has modules; another name is an AttributeError that names it."""
     assert {"client", "connection", "server"} <= set(dir(websockets.asyncio))
