@@ -185,7 +185,7 @@ def interpreter():
 def describe(python, path):
     """Return the public API that an interpreter sees."""
     return json.loads(
-        run(python, "-W", "ignore", SCRIPT, *MODULES, PYTHONPATH=str(path))
+        run(python, "-P", "-W", "ignore", SCRIPT, *MODULES, PYTHONPATH=str(path))
     )
 
 
