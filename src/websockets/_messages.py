@@ -16,12 +16,15 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ._codec import Message, Utf8Validator
+from ._codec.rules import RSV1
 from .exceptions import PayloadTooBig
 from .frames import Frame, Opcode
-from .protocol import CONTROL, FIN, RSV1
+from .protocol import CONTROL, FIN
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._codec import FrameReader
     from .protocol import Protocol
 
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["Messages"]
 
 Utf8Decoder = codecs.getincrementaldecoder("utf-8")
+
+# Writes that may be queued while one chunk is scanned, before pongs collapse into the one
+# for the latest ping (RFC 6455 §5.5.3): as objects, they cost 30 times their bytes.
+MAX_PONGS = 512
 
 DATA_OPCODES = (Opcode.CONT, Opcode.TEXT, Opcode.BINARY)
 
@@ -39,6 +46,7 @@ class Messages:
 
     Args:
         protocol: an open protocol; it parses nothing by itself any more.
+        on_pong: called with the payload of each pong.
 
     """
 
@@ -49,19 +57,21 @@ class Messages:
         "_inflated",
         "_logged",
         "_message",
+        "_on_pong",
         "_protocol",
         "_ready",
         "_tail",
         "_validator",
     )
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, on_pong: Callable[[bytes], None]) -> None:
         protocol.lazy = True
         if protocol.frame_reader is None:
             # The parser waits for the handshake, which is over.
             next(protocol.parser)
         assert protocol.frame_reader is not None
         self._protocol = protocol
+        self._on_pong = on_pong
         self._frames: FrameReader = protocol.frame_reader
         self._message: Message | None = None
         # Messages of a hooked protocol: its frames are objects, parsed as they come.
@@ -127,14 +137,28 @@ class Messages:
         if self._ready is not None:
             self._read_hooked(self._ready)
         elif self._frames.unscanned:
-            try:
-                for head, data in self._frames.scan():
+            self._scan(self._frames)
+
+    def _scan(self, frames: FrameReader) -> None:
+        protocol = self._protocol
+        congested = protocol.defer_pongs
+        try:
+            while found := frames.scan():
+                for head, data in found:
                     self._control(head, data)
-            except Exception as exc:
-                self._protocol.fail_parse(exc)
+                if len(protocol.writes) > MAX_PONGS:
+                    protocol.defer_pongs = True
+        except Exception as exc:
+            protocol.fail_parse(exc)
+        if protocol.defer_pongs is not congested:
+            protocol.release_pong()
 
     def fail_now(self) -> None:
-        """Fail the connection for the error that waits, instead of when its turn comes."""
+        """
+        Fail the connection for the error that waits, instead of when its turn comes.
+
+        Messages before it can be taken afterwards, too.
+        """
         error = self._frames.error
         assert error is not None  # see failing
         self._protocol.fail_parse(error)
@@ -174,7 +198,7 @@ class Messages:
                 if final:
                     return message
         except Exception as exc:
-            self._protocol.fail_parse(exc)
+            self._fail(exc)
         return None
 
     # -- messages out
@@ -200,7 +224,7 @@ class Messages:
                 Utf8Validator().feed(data, True)
             return data
         except Exception as exc:
-            self._protocol.fail_parse(exc)
+            self._fail(exc)
             return None
 
     def pop_fragment(self, decode: bool | None) -> tuple[str | bytes, bool] | None:
@@ -232,7 +256,7 @@ class Messages:
                 self._decoder.decode(data, last) if self._decoder is not None else data
             )
         except Exception as exc:
-            self._protocol.fail_parse(exc)
+            self._fail(exc)
             return None
         if last:
             self._message = self._decoder = self._validator = None
@@ -242,11 +266,23 @@ class Messages:
 
     # -- private
 
+    def _fail(self, exc: Exception) -> None:
+        """Fail the connection at the message being received: nothing follows it."""
+        self._message = None
+        self._frames.clear()
+        if self._ready is not None:
+            self._ready.clear()
+        self._protocol.fail_parse(exc)
+
     def _control(self, head: int, data: bytes) -> None:
         frame = Frame(Opcode(head & 0x0F), data)
         if self._protocol.debug:
             self._protocol.logger.debug("< %s", frame)
         self._protocol.recv_frame(frame)
+        # Here and not later: one chunk may bring a hundred thousand of them.
+        self._protocol.events.clear()
+        if frame.opcode is Opcode.PONG:
+            self._on_pong(data)
 
     def _log(
         self, message: Message, head: int, data: bytes, end_of_frame: bool
@@ -306,8 +342,10 @@ class Messages:
         try:
             for event in events:
                 assert isinstance(event, Frame)  # the handshake is over
-                if event.opcode not in DATA_OPCODES:
-                    protocol.events.append(event)
+                if event.opcode is Opcode.PONG:
+                    self._on_pong(bytes(event.data))
+                elif event.opcode not in DATA_OPCODES:
+                    pass  # the protocol has processed it
                 elif not dropping:
                     if event.opcode is not Opcode.CONT:
                         self._tail = Message(event.opcode is Opcode.TEXT, False)

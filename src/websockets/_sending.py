@@ -159,8 +159,6 @@ class SendingHalf:
             InvalidState: if the connection isn't open.
 
         """
-        if self._state is not OPEN:
-            raise InvalidState(f"connection is {self._state.name.lower()}")
         first = opcode is not CONT
         if first is self.expect_continuation_frame:
             raise ProtocolError(
@@ -168,6 +166,8 @@ class SendingHalf:
                 if first
                 else "unexpected continuation frame"
             )
+        if self._state is not OPEN:
+            raise InvalidState(f"connection is {self._state.name.lower()}")
         deflate = self.deflate
         if first:
             self._never_compress = compress is False

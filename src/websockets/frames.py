@@ -22,7 +22,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from ._codec import apply_mask, serialize_frame
-from ._codec.reader import check_length, compressed_allowance
+from ._codec.rules import check_length, compressed_allowance
 from .exceptions import PayloadTooBig, ProtocolError
 from .typing import BytesLike
 

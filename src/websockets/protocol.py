@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Generator, Sequence
 
 from ._codec import FrameReader
+from ._codec.rules import RSV, RSV1
 from ._sending import SendingHalf
 from ._states import (
     CLIENT,
@@ -61,7 +62,6 @@ __all__ = [
 ]
 
 FIN = 0x80
-RSV1 = 0x40
 CONTROL = 0x08
 
 _max_fragments = os.environ.get("WEBSOCKETS_MAX_FRAGMENTS")
@@ -152,7 +152,7 @@ class Protocol(SendingHalf):
             self._id = uuid.uuid4()
         return self._id
 
-    @id.setter
+    @id.setter  # noqa: A003 - it's the property above
     def id(self, value: uuid.UUID) -> None:
         self._id = value
 
@@ -216,11 +216,13 @@ class Protocol(SendingHalf):
 
         """
         assert self.state is CLOSED, "connection isn't closed yet"
+        # The last line: a message that came before the Close frames was refused after them.
         normal = (
             self.close_rcvd is not None
             and self.close_sent is not None
             and self.close_rcvd.code in OK_CLOSE_CODES
             and self.close_sent.code in OK_CLOSE_CODES
+            and self.parser_exc is None
         )
         exc_type = ConnectionClosedOK if normal else ConnectionClosedError
         exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
@@ -285,7 +287,7 @@ class Protocol(SendingHalf):
         """
         if self._state is OPEN:
             if code != CloseCode.ABNORMAL_CLOSURE:
-                close = Close(code, shorten(reason))
+                close = Close(code, reason)
                 self.send_frame(Frame(Opcode.CLOSE, close.serialize()))
                 self.close_sent = close
             self.state = CLOSING
@@ -324,7 +326,8 @@ class Protocol(SendingHalf):
             yield
         if not self.eof_sent:
             self.send_eof()
-        self._closed()
+        if self._state is not CLOSED:
+            self._closed()
         while True:
             yield
 
@@ -353,9 +356,8 @@ class Protocol(SendingHalf):
                 close, data = self.close_rcvd, bytes(frame.data)
                 if self.frame_reader is not None and self.frame_reader.cut_off:
                     # Legal, but the peer should learn that its message was lost.
-                    close = Close(
-                        CloseCode.PROTOCOL_ERROR, "incomplete fragmented message"
-                    )
+                    self.parser_exc = ProtocolError("incomplete fragmented message")
+                    close = Close(CloseCode.PROTOCOL_ERROR, str(self.parser_exc))
                     data = close.serialize()
                 self.send_frame(Frame(Opcode.CLOSE, data))
                 self.close_sent = close
@@ -365,13 +367,24 @@ class Protocol(SendingHalf):
             if self.side is SERVER:
                 self.send_eof()
             self._ignore_input()
+            if self.parser_exc is not None:
+                return
         self.events.append(frame)
+
+    def release_pong(self) -> None:
+        """Stop deferring pongs; send the one that is owed."""
+        self.defer_pongs = False
+        pong, self.owed_pong = self.owed_pong, None
+        if pong is not None and self._state is OPEN:
+            self.send_pong(pong)
 
     # -- private
 
     def _configure_frames(self, frames: FrameReader) -> None:
-        frames.rsv1 = self.deflate is not None
-        frames.any_rsv = self._foreign
+        if self._foreign:
+            frames.reserved = RSV
+        else:
+            frames.reserved = RSV1 if self.deflate is not None else 0
 
     def _ignore_input(self) -> None:
         """Keep messages that wait to be read; ignore all that comes, up to the end."""
@@ -468,7 +481,10 @@ class Protocol(SendingHalf):
             self.logger.error("parser failed", exc_info=exc)
             code, reason = CloseCode.INTERNAL_ERROR, ""
         self.parser_exc = exc
-        self.fail(code, reason)
+        if self._state is CLOSED:
+            # Found when a message was read after the end.
+            return
+        self.fail(code, shorten(reason))
 
 
 def shorten(reason: str) -> str:

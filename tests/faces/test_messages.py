@@ -59,7 +59,7 @@ async def test_compressed_messages(face):
     for compress in (None, True, False):
         await client.send("a" * 1000, compress=compress)
         assert await server.recv() == "a" * 1000
-    assert server.protocol.frame_reader.rsv1
+    assert server.protocol.deflate is not None
 
 
 @scenario()

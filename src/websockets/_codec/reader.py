@@ -15,21 +15,21 @@ from __future__ import annotations
 
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
 from . import apply_mask
+from .rules import check_head, check_length, check_size, missing_part
 
 
 __all__ = ["FrameReader"]
 
 FIN = 0x80
 RSV1 = 0x40
-RSV = 0x70
 CONTROL = 0x08
 CLOSE = 0x08
 
-# RFC 6455 §5.2: everything else is reserved.
-OPCODES = frozenset([0x0, 0x1, 0x2, 0x8, 0x9, 0xA])
-
 # Before the beginning of any buffer, however far it has moved on.
 NOWHERE = -(1 << 62)
+
+# Control frames returned by one scan: as objects, they cost 60 times their bytes.
+MAX_FOUND = 64
 
 # First bytes of messages in one frame, without extensions: most frames.
 PLAIN = (0x81, 0x82)
@@ -37,16 +37,6 @@ PLAIN = (0x81, 0x82)
 # More unread bytes than this many times the next chunk are kept in a bytearray, which
 # grows in place; fewer are joined with the chunk, which keeps the fast type.
 JOIN_FACTOR = 4
-
-
-def compressed_allowance(limit: int) -> int:
-    """
-    Return how long a compressed message may be when its content may have ``limit`` bytes.
-
-    What doesn't compress grows a little: zlib's own bound for the worst of its settings
-    is an eighth and a few bytes more (``deflateBound()`` in zlib).
-    """
-    return limit + (limit >> 3) + (limit >> 6) + 64
 
 
 class FrameReader:
@@ -79,17 +69,17 @@ class FrameReader:
         "_scan_compressed",
         "_scan_fragments",
         "_scan_in_message",
+        "_scan_length",
         "_scan_size",
         "_size",
         "ahead",
-        "any_rsv",
         "cut_off",
         "error",
         "masked",
         "max_fragment_size",
         "max_fragments",
         "max_message_size",
-        "rsv1",
+        "reserved",
     )
 
     def __init__(
@@ -104,10 +94,8 @@ class FrameReader:
         self.max_message_size = max_message_size
         self.max_fragment_size = max_fragment_size
         self.max_fragments = max_fragments
-        #: RSV1 may be set on the first frame of a message (RFC 7692 §6).
-        self.rsv1 = False
-        #: Extensions check the reserved bits themselves.
-        self.any_rsv = False
+        #: Bits that extensions allow; see :func:`~websockets._codec.rules.check_head`.
+        self.reserved = 0
         #: A Close came in the middle of a fragmented message.
         self.cut_off = False
         #: Data frames that :meth:`scan` passed and :meth:`read` hasn't taken.
@@ -137,6 +125,7 @@ class FrameReader:
         self._scan_compressed = False
         self._scan_size = 0
         self._scan_fragments = 0
+        self._scan_length = 0
         self._boundary = 0  # end of the last message scanned that is complete
         self._candidate = 0  # end of the last message scanned, here or to come
 
@@ -145,8 +134,12 @@ class FrameReader:
     # -- bytes in
 
     def feed(self, data: bytes) -> None:
-        """Add bytes received from the network; costs no copy when all was taken."""
-        if self._closed:
+        """
+        Add bytes received from the network; costs no copy when all was taken.
+
+        Bytes after a Close, or after what :meth:`scan` found wrong, are ignored.
+        """
+        if self._closed or self.error is not None:
             return
         pos = self._pos
         left = len(self._buf) - pos
@@ -179,16 +172,29 @@ class FrameReader:
 
     @property
     def unscanned(self) -> bool:
-        """Whether bytes are there that neither cursor has passed."""
+        """Whether bytes are there for :meth:`scan`."""
         size = len(self._buf)
+        if self._keep is not None:
+            return self._keep < size
         return self._pos < size and self._scan < size and self.error is None
 
     def unfinished(self) -> tuple[int, int] | None:
-        """Return how many bytes of an unfinished frame are there, and how many are due."""
-        if self._missing:
+        """
+        Tell what the stream lacks, if it ends here, in the middle of a frame.
+
+        Returns:
+            How many bytes are there of the part that isn't complete (the first two bytes,
+            a longer length, the mask, the payload), and how many it has.
+
+        """
+        size = len(self._buf)
+        if self._missing and self._scan < self._pos + self._missing:
+            # Nobody scanned: all bytes that are there have been taken.
             return self._length - self._missing, self._length
-        left = len(self._buf) - max(self._pos, self._scan)
-        return (left, max(2, left + 1)) if left > 0 else None
+        if self._scan > size:
+            return self._scan_length - (self._scan - size), self._scan_length
+        start = max(self._pos, self._scan)
+        return missing_part(self._buf, start)
 
     # -- the take cursor
 
@@ -228,7 +234,7 @@ class FrameReader:
                 plain = True
             else:
                 plain = False
-                self._check(head, second, self._in_message)
+                check_head(head, second, self._in_message, self.masked, self.reserved)
             if length > 125:
                 width = 2 if length == 126 else 8
                 if size - start < width:
@@ -266,7 +272,7 @@ class FrameReader:
             if (
                 limit is not None and length > limit
             ) or self.max_fragment_size is not None:
-                self._check_size(length, 0, False)
+                check_size(length, 0, False, False, limit, self.max_fragment_size)
         else:
             self._begin(head, length)
         if pos < self._scan:
@@ -313,6 +319,8 @@ class FrameReader:
 
         Data frames are counted in :attr:`ahead`. An error ends the scan for good; it is
         kept in :attr:`error`.
+
+        It stops after :data:`MAX_FOUND` control frames: call it again then.
         """
         found: list[tuple[int, bytes]] = []
         if self.error is None:
@@ -328,7 +336,7 @@ class FrameReader:
         buf = self._buf
         size = len(buf)
         masked = self.masked
-        if self._scan <= self._pos + self._missing:
+        if self._keep is None and self._scan <= self._pos + self._missing:
             self._sync()
         pos = self._scan
         while size - pos >= 2:
@@ -342,7 +350,7 @@ class FrameReader:
                 and (second > 0x7F) is masked
             )
             if not plain:
-                self._check(head, second, self._scan_in_message)
+                check_head(head, second, self._scan_in_message, masked, self.reserved)
             if length > 125:
                 width = 2 if length == 126 else 8
                 if size - start < width:
@@ -362,7 +370,11 @@ class FrameReader:
                 found.append((head, payload))
                 if head & 0x0F == CLOSE:
                     self.cut_off = self._scan_in_message
+                    self._scan = end
                     self._stop(end)
+                    return
+                if len(found) == MAX_FOUND:
+                    self._scan = end
                     return
             else:
                 self._scan_data(head, length, end)
@@ -377,8 +389,16 @@ class FrameReader:
         self._scan_fragments += 1
         if self.max_fragments is not None and self._scan_fragments > self.max_fragments:
             raise TooManyFragments(self.max_fragments)
-        self._check_size(length, self._scan_size, self._scan_compressed)
+        check_size(
+            length,
+            self._scan_size,
+            self._scan_in_message,
+            self._scan_compressed,
+            self.max_message_size,
+            self.max_fragment_size,
+        )
         self._scan_size += length
+        self._scan_length = length
         self._scan_in_message = head < FIN
         self.ahead += 1
         if head >= FIN:
@@ -394,6 +414,7 @@ class FrameReader:
         self._scan_compressed = self._compressed
         self._scan_size = self._size
         self._scan_fragments = self._fragments
+        self._scan_length = self._length
         self._candidate = NOWHERE if in_message else end
         self._boundary = NOWHERE
 
@@ -427,6 +448,14 @@ class FrameReader:
             self._buf = self._buf[:keep] + self._buf[end:]
             self._scan -= end - keep
 
+    def clear(self) -> None:
+        """Ignore every byte, here and to come: what was taken last has failed."""
+        self._buf = b""
+        self._pos = self._scan = self._keep = 0
+        self._missing = self.ahead = 0
+        self._in_message = False
+        self._closed = True
+
     def stop(self) -> None:
         """Keep messages that are complete and ignore every byte to come."""
         self.drop()
@@ -439,30 +468,6 @@ class FrameReader:
 
     # -- rules
 
-    def _check(self, head: int, second: int, in_message: bool) -> None:
-        """Apply the rules of RFC 6455 §5.2, §5.4 and §5.5 to the first two bytes."""
-        opcode = head & 0x0F
-        if opcode not in OPCODES:
-            raise ProtocolError("invalid opcode")
-        # RFC 6455 §5.1: a client masks all its frames, a server none.
-        if (second > 0x7F) is not self.masked:
-            raise ProtocolError("incorrect masking")
-        # RFC 7692 §6.1: RSV1 stands on the first frame of a message only.
-        allowed = RSV1 if self.rsv1 and opcode in (1, 2) else 0
-        if head & RSV & ~allowed and not self.any_rsv:
-            raise ProtocolError("reserved bits must be 0")
-        if opcode & CONTROL:
-            # RFC 6455 §5.5
-            if second & 0x7F > 125:
-                raise ProtocolError("control frame too long")
-            if not head & FIN:
-                raise ProtocolError("fragmented control frame")
-        elif opcode == 0:
-            if not in_message:
-                raise ProtocolError("unexpected continuation frame")
-        elif in_message:
-            raise ProtocolError("expected a continuation frame")
-
     def _begin(self, head: int, length: int) -> None:
         """Account for a data frame that starts or continues the message being taken."""
         if head & 0x0F:
@@ -474,32 +479,13 @@ class FrameReader:
             fragments = self._fragments + 1
         if self.max_fragments is not None and fragments > self.max_fragments:
             raise TooManyFragments(self.max_fragments)
-        self._check_size(length, size, self._compressed)
+        check_size(
+            length,
+            size,
+            not head & 0x0F,
+            self._compressed,
+            self.max_message_size,
+            self.max_fragment_size,
+        )
         self._size = size
         self._fragments = fragments
-
-    def _check_size(self, length: int, current: int, compressed: bool) -> None:
-        """Refuse a frame by the length in its header, before its payload is buffered."""
-        message, fragment = self.max_message_size, self.max_fragment_size
-        if compressed:
-            # The limits hold for what it inflates to, and are applied there.
-            if message is not None:
-                message = compressed_allowance(message)
-            if fragment is not None:
-                fragment = compressed_allowance(fragment)
-        if (
-            message is not None
-            and length > message - current
-            and (fragment is None or message - current <= fragment)
-        ):
-            raise PayloadTooBig(length, message - current, current or None)
-        if fragment is not None and length > fragment:
-            raise PayloadTooBig(length, fragment)
-
-
-def check_length(length: int, width: int) -> None:
-    """Apply RFC 6455 §5.2: minimal number of bytes, most significant bit 0."""
-    if length < (126 if width == 2 else 0x10000):
-        raise ProtocolError(f"payload length not minimal: {length} in {width} bytes")
-    if length >> 63:
-        raise ProtocolError(f"payload length too large: {length}")

@@ -95,12 +95,13 @@ class Pings:
         assert self._in_flight is not None
         del self._in_flight[data]
 
-    def keepalive(self, now: float, written: int) -> bytes:
+    def keepalive(self, now: float, paused: bool, written: int) -> bytes:
         """
         Register the keepalive ping that is due; return its payload.
 
         Args:
             now: seconds, monotonic.
+            paused: whether bytes of the peer are left unread.
             written: bytes that the system has taken from us so far.
 
         """
@@ -114,7 +115,7 @@ class Pings:
         self.ping_due = now + self.interval
         if self.pong_due is None and self.timeout is not None:
             self.pong_due = now + self.timeout
-            self._blind = False
+            self._blind = paused
             self._written = written
         return data
 

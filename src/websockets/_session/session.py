@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .._messages import Messages
 from ..exceptions import ConcurrencyError, ConnectionClosed
-from ..frames import CloseCode, Frame, Opcode
+from ..frames import CloseCode, Opcode
 from ..protocol import CLOSED, OPEN
 from .pings import Done, Pings
 from .settings import water_marks
@@ -87,10 +87,9 @@ class Session:
         self.aborted = False
         #: The face must not read.
         self.reading_paused = False
-        #: Bytes that the system has taken from the face; the face keeps it true before
-        #: it calls :meth:`deadline_reached`.
+        #: Bytes that the system has taken from the face, at :meth:`deadline_reached`.
         self.written = 0
-        self._messages = Messages(protocol)
+        self._messages = Messages(protocol, self._acknowledge)
         # Somebody waits for a message or a fragment: read on, whatever the water marks.
         self._wanted = False
         # A message was handed out in part.
@@ -127,6 +126,9 @@ class Session:
             cause: the error that ended it, if there was one.
 
         """
+        if self._messages.failing:
+            # It's what ended the conversation, whoever reads the messages before it.
+            self._messages.fail_now()
         self._blame(cause)
         self.protocol.receive_eof()
         self._settle(now)
@@ -135,7 +137,7 @@ class Session:
         """Process the end of the transport: nothing can be received or sent any more."""
         self._over = True
         self.receive_eof(now, cause)
-        self._close_due = None
+        self._close_due = self._failure_due = None
 
     def data_to_send(self) -> list[bytes]:
         """Return what to write, in order; the empty bytes object is a half-close."""
@@ -154,21 +156,19 @@ class Session:
         pings = self.pings
         deadline = pings.ping_due
         # Written out: this runs after every call.
-        if (due := pings.pong_due) is not None and (deadline is None or due < deadline):
+        due = pings.pong_due
+        if due is not None and (deadline is None or due < deadline):
             deadline = due
-        if (due := self._close_due) is not None and (
-            deadline is None or due < deadline
-        ):
+        due = self._close_due
+        if due is not None and (deadline is None or due < deadline):
             deadline = due
-        if (due := self._failure_due) is not None and (
-            deadline is None or due < deadline
-        ):
+        due = self._failure_due
+        if due is not None and (deadline is None or due < deadline):
             deadline = due
         return deadline
 
     def deadline_reached(self, now: float) -> None:
         """Do what is due at ``now``; nothing when it is too early."""
-        pings = self.pings
         if self._close_due is not None and now >= self._close_due:
             self._close_due = None
             self._blame(TimeoutError("timed out while closing connection"))
@@ -177,6 +177,12 @@ class Session:
             self._failure_due = None
             if self._messages.failing:
                 self._messages.fail_now()
+        if self.protocol.state is OPEN:
+            self._tend_pings(now)
+        self._settle(now)
+
+    def _tend_pings(self, now: float) -> None:
+        pings = self.pings
         if (
             pings.pong_due is not None
             and now >= pings.pong_due
@@ -184,10 +190,10 @@ class Session:
         ):
             self._keepalive_failed(now)
         elif pings.ping_due is not None and now >= pings.ping_due:
-            self.protocol.send_ping(pings.keepalive(now, self.written))
+            data = pings.keepalive(now, self.reading_paused, self.written)
+            self.protocol.send_ping(data)
             if self.protocol.debug:
                 self.protocol.logger.debug("%% sent keepalive ping")
-        self._settle(now)
 
     # -- state
 
@@ -391,11 +397,10 @@ class Session:
         pings and doesn't read costs one pong of memory.
         """
         protocol = self.protocol
-        protocol.defer_pongs = congested
-        if not congested and protocol.owed_pong is not None:
-            pong, protocol.owed_pong = protocol.owed_pong, None
-            if protocol.state is OPEN:
-                protocol.send_pong(pong)
+        if congested:
+            protocol.defer_pongs = True
+        else:
+            protocol.release_pong()
 
     # -- closing
 
@@ -442,11 +447,6 @@ class Session:
     def _settle(self, now: float) -> None:
         """Draw the consequences of what just happened."""
         protocol = self.protocol
-        if protocol.events:
-            for event in protocol.events_received():
-                assert isinstance(event, Frame)  # the opening handshake is over
-                if event.opcode is Opcode.PONG:
-                    self._acknowledge(bytes(event.data), now)
         if protocol.state is OPEN:
             if (
                 self._failure_due is None
@@ -460,8 +460,9 @@ class Session:
         elif protocol.state is CLOSED:
             self.pings.fail(self.exception)
 
-    def _acknowledge(self, data: bytes, now: float) -> None:
-        if self.pings.acknowledge(data, now) and self.protocol.debug:
+    def _acknowledge(self, data: bytes) -> None:
+        pings = self.pings
+        if pings.acknowledge(data, pings.received_at) and self.protocol.debug:
             self.protocol.logger.debug("%% received pong")
 
     def _watch_water(self) -> None:
@@ -486,14 +487,14 @@ class Session:
         """The connection is closing, or closed and the transport isn't: arm the deadline."""
         self.pings.stop()
         self._failure_due = None
-        # Nothing is kept any more, so nothing has to be left unread; the end must be seen.
+        # Nothing more is kept, so nothing has to be left unread; the end must be seen.
         self.reading_paused = False
+        if self._messages.failing:
+            # Our Close was the last that we had to say.
+            self._messages.fail_now()
         self._blame(self.protocol.parser_exc)
         if self.protocol.state is CLOSED:
             self.pings.fail(self.exception)
-        if (
-            self._close_due is None
-            and not self.aborted
-            and self.close_timeout is not None
-        ):
-            self._close_due = now + self.close_timeout
+        timeout = self.close_timeout
+        if timeout is not None and self._close_due is None and not self.aborted:
+            self._close_due = now + timeout
