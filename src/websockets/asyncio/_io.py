@@ -83,6 +83,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         self._now: Callable[[], float] = self.loop.time if known else time.monotonic
         self._reading_paused = False
         self._congested = False
+        # The connection was lost before the output that waited was written.
+        self._cut_off = False
         self._lost = False
         self._receiving = False
         self._receiver: asyncio.Future[None] | None = None
@@ -192,6 +194,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         if self._congested:
             if self._lost or output.below():
                 self._congested = False
+                self._cut_off = self._lost
                 self._writers.wake()
                 if not self._lost:
                     session.set_congested(False)
@@ -278,6 +281,12 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         self._output.pause()
 
     def resume_writing(self) -> None:
-        """Write what waits."""
-        self._output.resume()
-        self._check_congestion()
+        """Write what waits, in a moment."""
+        # Transports of asyncio call this in the middle of writing; closing them there,
+        # which may be what waits, makes them report the end of the connection twice.
+        self.loop.call_soon(self._write_on)
+
+    def _write_on(self) -> None:
+        if not self._lost:
+            self._output.resume()
+            self._check_congestion()

@@ -224,8 +224,7 @@ class Connection(ConnectionIO):
             self._open_session().send_message(message, text=text, compress=compress)
             self._pump()
             if self._congested:
-                while self._congested:
-                    await self._writers.wait(self.loop)
+                await self._wait_drained()
             else:
                 self._burst += 1
                 if self._burst > BURST:
@@ -243,12 +242,17 @@ class Connection(ConnectionIO):
         """Wait until a message can be queued; raise if it never can."""
         while True:
             if self.protocol.state is not OPEN:
-                session = self._open_session()
-                await self._wait_lost()
-                raise session.exception()
+                await self._raise_closed()
             if not (self._sending_fragments or self._congested):
                 return
             await self._writers.wait(self.loop)
+
+    async def _wait_drained(self) -> None:
+        """Wait until the peer keeps up; raise if it never will."""
+        while self._congested:
+            await self._writers.wait(self.loop)
+        if self._cut_off:
+            await self._raise_closed()
 
     async def _send_fragments(
         self,
@@ -267,11 +271,9 @@ class Connection(ConnectionIO):
                 )
                 first = False
                 self._pump()
-                while self._congested:
-                    await self._writers.wait(self.loop)
+                await self._wait_drained()
                 if self.protocol.state is not OPEN:
-                    await self._wait_lost()
-                    raise session.exception()
+                    await self._raise_closed()
             if not first:
                 session.send_fragment(b"", first=False, fin=True)
                 self._pump()
