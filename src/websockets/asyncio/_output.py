@@ -5,8 +5,9 @@ Doesn't know: frames, who waits for the queue to drain.
 
 The transport's own buffer is kept almost empty: asyncio's transports have, in several
 versions, recounted their whole buffer at every write, so that one stalled peer made
-everybody's broadcast quadratic. Its limit of 0 makes it say at once that it couldn't
-write everything; what comes then is queued here, in order, and handed on in few pieces.
+everybody's broadcast quadratic. Its limit of 1 makes it say at once that it couldn't
+write everything (with 0, TLS says so of an empty buffer, too); what comes then is queued
+here, in order, and handed on in few pieces.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Output:
         self._total = 0
         #: The peer has ended its side: after ours, nothing remains.
         self.ending = False
-        transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=1)
 
     @property
     def unsent(self) -> int:
