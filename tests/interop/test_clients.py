@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 
-from websockets.asyncio.server import ServerConnection
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-
 from tests.daemons import program
 from tests.interop.programs import PEERS, node_peer, python_peer
 from tests.interop.scenarios import EXPECTED, Paths, our_server
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
 
 
 #: What the interface of a client can't do.

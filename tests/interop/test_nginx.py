@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.daemons import Certificates, free_port, program, running
+from tests.interop.scenarios import EXPECTED, OurClient, our_server
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidStatus
 from websockets.http11 import Request, Response
-
-from tests.daemons import Certificates, free_port, program, running
-from tests.interop.scenarios import EXPECTED, OurClient, our_server
 
 
 CONFIGURATION = """

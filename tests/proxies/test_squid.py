@@ -80,8 +80,9 @@ def test_proxy_headers_win(lab: Lab, talk: Talk, scheme: str) -> None:
 def test_refused(lab: Lab, talk: Talk, scheme: str, password: str | None) -> None:
     """Absent or wrong credentials raise a ValueError with the proxy's status."""
     user = None if password is None else USER
-    with pytest.raises(ValueError, match=f"^{REFUSED}$") as caught:
+    with pytest.raises(ValueError, match="407") as caught:
         talk(scheme, proxy=lab.squid("basic").url(user, password))
+    assert str(caught.value) == REFUSED
     assert isinstance(caught.value, InvalidProxyStatus)
     response = caught.value.response
     assert response.status_code == 407
@@ -92,7 +93,7 @@ def test_refused_again(lab: Lab, talk: Talk, scheme: str) -> None:
     """A refusal shows no credentials that were sent."""
     # This user has the right password, but another name.
     proxy = lab.squid("basic").url("bob", PASSWORD)
-    with pytest.raises(ValueError, match=REFUSED) as caught:
+    with pytest.raises(InvalidProxyStatus) as caught:
         talk(scheme, proxy=proxy)
     shown = [str(caught.value), repr(caught.value)]
     shown += getattr(caught.value, "__notes__", [])
