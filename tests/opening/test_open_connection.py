@@ -112,7 +112,7 @@ def test_header_order():
         additional_headers=[("X", "1"), ("A", "2"), ("X", "3")],
         user_agent_header="Me/1",
     )
-    assert [name for name, _ in sent] == [*HEADERS, "User-Agent", "X", "A", "X"]
+    assert [name for name, _ in sent] == [*HEADERS, "X", "A", "X", "User-Agent"]
 
 
 def test_user_agent():
@@ -126,7 +126,7 @@ def test_user_agent():
 
 
 @pytest.mark.parametrize(
-    "name", ["Host", "Origin", "Authorization", "User-Agent", "Sec-WebSocket-Version"]
+    "name", ["Host", "Origin", "Authorization", "Sec-WebSocket-Version"]
 )
 def test_replaced_header(name):
     """A header of the user replaces the library's of the same name, in its place."""

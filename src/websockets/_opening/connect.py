@@ -146,11 +146,11 @@ def upgrade_request(
         ValueError: There's more than one ``Sec-WebSocket-Key``.
     """
     request = protocol.connect()
-    ours = list(request.headers.raw_items())
-    if user_agent_header:
-        ours.append(("User-Agent", user_agent_header))
-    request.headers = Headers(replaced(ours, fields))
-    keys = request.headers.get_all("Sec-WebSocket-Key")
+    headers = Headers(replaced(request.headers.raw_items(), fields))
+    if user_agent_header and "User-Agent" not in headers:
+        headers["User-Agent"] = user_agent_header
+    request.headers = headers
+    keys = headers.get_all("Sec-WebSocket-Key")
     if len(keys) != 1:
         raise ValueError(f"additional_headers contain {len(keys)} Sec-WebSocket-Key")
     protocol.key = keys[0]
