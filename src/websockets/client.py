@@ -21,6 +21,8 @@ from .exceptions import (
     InvalidHeader,
     InvalidHeaderValue,
     InvalidMessage,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
     InvalidStatus,
     NegotiationError,
 )
@@ -316,8 +318,9 @@ def process_exception(exc: Exception) -> Exception | None:
     Tell whether connecting is worth another attempt after an exception.
 
     This is the default of the ``process_exception`` argument of ``connect()``. It retries
-    after errors of the network and timeouts, when the server closed the connection before
-    answering, and after HTTP 500, 502, 503 or 504.
+    after errors of the network and timeouts, when the server or a proxy closed the
+    connection before answering, and when one of them answered with HTTP 500, 502, 503
+    or 504.
 
     Args:
         exc: why connecting failed.
@@ -329,16 +332,13 @@ def process_exception(exc: Exception) -> Exception | None:
     # This includes TimeoutError and ssl.SSLError.
     if isinstance(exc, OSError):
         return None
-    # The server closed the connection, perhaps because it is starting or stopping.
-    if isinstance(exc, InvalidMessage) and isinstance(exc.__cause__, EOFError):
-        return None
-    if isinstance(exc, InvalidStatus) and exc.response.status_code in {
-        500,
-        502,
-        503,
-        504,
-    }:
-        return None
+    # The server or a proxy closed the connection, perhaps because it is starting or
+    # stopping.
+    if isinstance(exc, InvalidMessage | InvalidProxyMessage):
+        return None if isinstance(exc.__cause__, EOFError) else exc
+    # Proxies answer like that when they can't reach the server.
+    if isinstance(exc, InvalidStatus | InvalidProxyStatus):
+        return None if exc.response.status_code in {500, 502, 503, 504} else exc
     return exc
 
 

@@ -7,7 +7,14 @@ import pytest
 from websockets import client
 from websockets._opening.retry import Retries, retry_message
 from websockets.datastructures import Headers
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import (
+    InvalidMessage,
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ProxyError,
+    SecurityError,
+)
 from websockets.http11 import Response
 
 
@@ -55,6 +62,40 @@ def test_defaults():
     retries = Retries()
     assert retries.process_exception is client.process_exception
     assert 0 <= retries.failed(OSError()) <= 5
+
+
+@pytest.mark.parametrize("exception", [InvalidStatus, InvalidProxyStatus])
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [(status, True) for status in (500, 502, 503, 504)]
+    + [(status, False) for status in (301, 400, 401, 403, 404, 407, 429, 501)],
+)
+def test_status(exception, status, again):
+    """A server or a proxy in trouble may recover; a refusal is final."""
+    exc = exception(Response(status, "", Headers()))
+    assert client.process_exception(exc) is (None if again else exc)
+
+
+@pytest.mark.parametrize("exception", [InvalidMessage, InvalidProxyMessage])
+def test_no_answer(exception):
+    """A server or a proxy that closes without answering may recover; nonsense is final."""
+    exc = exception("did not receive a valid HTTP response")
+    exc.__cause__ = ValueError("nonsense")
+    assert client.process_exception(exc) is exc
+    exc.__cause__ = EOFError("closed")
+    assert client.process_exception(exc) is None
+
+
+@pytest.mark.parametrize("exc", [OSError(), TimeoutError(), ConnectionResetError()])
+def test_network(exc):
+    """The network may recover."""
+    assert client.process_exception(exc) is None
+
+
+@pytest.mark.parametrize("exc", [ValueError(), ProxyError(), SecurityError()])
+def test_final(exc):
+    """Everything else is final."""
+    assert client.process_exception(exc) is exc
 
 
 def test_message():
