@@ -353,22 +353,15 @@ class Protocol(SendingHalf):
                 assert self.close_sent is not None  # fail() with 1006 ignores all input
                 self.close_rcvd_then_sent = False
             else:
-                close, data = self.close_rcvd, bytes(frame.data)
-                if self.frame_reader is not None and self.frame_reader.cut_off:
-                    # Legal, but the peer should learn that its message was lost.
-                    self.parser_exc = ProtocolError("incomplete fragmented message")
-                    close = Close(CloseCode.PROTOCOL_ERROR, str(self.parser_exc))
-                    data = close.serialize()
-                self.send_frame(Frame(Opcode.CLOSE, data))
-                self.close_sent = close
+                # Also inside a fragmented message, which the peer gives up: no error.
+                self.send_frame(Frame(Opcode.CLOSE, bytes(frame.data)))
+                self.close_sent = self.close_rcvd
                 self.close_rcvd_then_sent = True
                 self.state = CLOSING
             # RFC 6455 §7.1.1
             if self.side is SERVER:
                 self.send_eof()
             self._ignore_input()
-            if self.parser_exc is not None:
-                return
         self.events.append(frame)
 
     def release_pong(self) -> None:
