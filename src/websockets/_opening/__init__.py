@@ -1,11 +1,14 @@
 """Opening and accepting connections, written once for every face (layer 3).
 
 ``network``    what a face provides: streams and a way to open them; ``drive()``
-``connect``    the client's ceremony: proxy, TLS, upgrade, redirects
+``settings``   what a user asks a client connection to be like
+``route``      the way to one URI: TCP, Unix socket, proxies, TLS
+``connect``    the client's ceremony: route, upgrade, redirects
 ``accept``     the server's ceremony: request, callbacks, response
-``redirects``  which redirects are followed, and what is dropped on the way
+``headers``    header fields that users give
+``redirects``  which redirects are followed
 ``retry``      when to connect again, and what to log
-``proxies``    which proxy to use, and how to talk to it
+``proxies``    which proxy to use, and how to get through it
 
 Nothing here knows asyncio, threads, trio, sockets or the clock.
 """

@@ -146,7 +146,9 @@ def upgrade_request(
         ValueError: There's more than one ``Sec-WebSocket-Key``.
     """
     request = protocol.connect()
-    headers = Headers(replaced(request.headers.raw_items(), fields))
+    headers = request.headers
+    if fields:
+        headers = Headers(replaced(headers.raw_items(), fields))
     if user_agent_header and "User-Agent" not in headers:
         headers["User-Agent"] = user_agent_header
     request.headers = headers

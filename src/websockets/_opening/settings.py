@@ -68,7 +68,7 @@ class Settings:
     create_protocol: Callable[[WebSocketURI], ClientProtocol]
     additional_headers: HeadersLike | None = dataclasses.field(default=None, repr=False)
     user_agent_header: str | None = USER_AGENT
-    proxy: str | Proxy | bool | None = True
+    proxy: str | Proxy | bool | None = dataclasses.field(default=True, repr=False)
     proxy_headers: HeadersLike | None = dataclasses.field(default=None, repr=False)
     ssl: Any = DEFAULT
     server_hostname: str | None = None
