@@ -28,9 +28,9 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_00
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
-def pytest_collection_finish() -> None:
-    # Collecting garbage after every test is cheap only when the modules of the
-    # whole suite need not be searched each time.
+@pytest.fixture(scope="module", autouse=True)
+def garbage_is_cheap_to_collect() -> None:
+    """Leave what is alive before a module out of the collection after each test."""
     gc.collect()
     gc.freeze()
 
