@@ -134,7 +134,7 @@ class ServerProtocol(Protocol):
         self.available_subprotocols = subprotocols
         if select_subprotocol is not None:
             # A documented way to replace the method, for one object.
-            self.select_subprotocol = types.MethodType(  # type: ignore[method-assign]
+            self.select_subprotocol = types.MethodType(  # type: ignore[method-assign]  # as above
                 select_subprotocol, self
             )
         #: Whether :meth:`accept` was called.
