@@ -101,6 +101,9 @@ def running(
     Raises:
         RuntimeError: It ended, or didn't listen in time; with the end of its log.
     """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # A program in a group of its own outlives us, unless we unwind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
