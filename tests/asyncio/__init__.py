@@ -1,0 +1,1 @@
+"""The asyncio face: clients and servers over real loopback sockets."""

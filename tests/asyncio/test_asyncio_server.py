@@ -1,0 +1,627 @@
+"""Servers: starting, serving, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+import pytest
+
+from tests.asyncio.helpers import (
+    LOOPS,
+    REQUEST,
+    client_context,
+    echo,
+    port_of,
+    raw_client,
+    run,
+    run_jumping,
+    run_on,
+    server_context,
+    serving,
+    steps,
+    until,
+    uri_of,
+)
+from websockets.asyncio.client import connect, unix_connect
+from websockets.asyncio.server import ServerConnection, serve, unix_serve
+from websockets.exceptions import (
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidStatus,
+    NegotiationError,
+    ProtocolError,
+)
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+
+every_loop = pytest.mark.parametrize("loop", LOOPS)
+
+
+@pytest.fixture(autouse=True)
+def info_logs(caplog):
+    caplog.set_level(logging.INFO, "websockets.server")
+
+
+@every_loop
+def test_echo(loop, caplog):
+    """A client gets its message back; the log tells the story."""
+
+    async def scenario():
+        async with serving() as server:
+            async with connect(uri_of(server)) as websocket:
+                await websocket.send("Hello world!")
+                assert await websocket.recv() == "Hello world!"
+                (connection,) = server.connections
+                assert connection.server is server
+                assert connection.state is State.OPEN
+            return port_of(server)
+
+    port = run_on(loop, scenario)
+    # The client may see the end of the connection before the server does.
+    assert sorted(r.getMessage() for r in caplog.records if "asyncio" not in r.name) == [
+        "connection closed",
+        "connection open",
+        "server closed",
+        "server closing",
+        f"server listening on 127.0.0.1:{port}",
+    ]
+
+
+@every_loop
+def test_echo_over_tls(loop):
+    """The same over TLS."""
+
+    async def scenario():
+        async with serving(ssl=server_context()) as server:
+            uri = uri_of(server, "wss")
+            async with connect(uri, ssl=client_context()) as websocket:
+                await websocket.send("Hello world!")
+                assert await websocket.recv() == "Hello world!"
+                assert websocket.transport.get_extra_info("ssl_object") is not None
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_echo_on_a_unix_socket(loop, tmp_path, caplog):
+    """The same on a Unix socket, by path or preexisting."""
+
+    async def scenario():
+        path = tmp_path / "socket"
+        async with unix_serve(echo, path) as server:
+            assert server.sockets[0].family is socket.AF_UNIX
+            async with unix_connect(path) as websocket:
+                await websocket.send("Hello world!")
+                assert await websocket.recv() == "Hello world!"
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(str(path))
+            async with unix_connect(sock=sock) as websocket:
+                await websocket.send("Hello world!")
+                assert await websocket.recv() == "Hello world!"
+
+    run_on(loop, scenario)
+    assert f"server listening on {tmp_path / 'socket'}" in caplog.text
+
+
+def test_tls_on_a_unix_socket(tmp_path):
+    """With ssl, the URI of unix_connect() is wss://localhost/."""
+
+    async def scenario():
+        path = str(tmp_path / "socket")
+        async with unix_serve(echo, path, ssl=server_context()):
+            async with unix_connect(path, ssl=client_context()) as websocket:
+                assert websocket.request.headers["Host"] == "localhost"
+                assert websocket.transport.get_extra_info("ssl_object") is not None
+
+    run(scenario)
+
+
+def test_preexisting_listening_socket(tmp_path):
+    """sock= is used for listening; a Unix server needs no path then."""
+
+    async def scenario():
+        async with serve(echo, sock=socket.create_server(("127.0.0.1", 0))) as server:
+            async with connect(uri_of(server)):
+                pass
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(tmp_path / "socket"))
+        async with unix_serve(echo, sock=sock):
+            async with unix_connect(tmp_path / "socket"):
+                pass
+
+    run(scenario)
+
+
+@pytest.mark.filterwarnings("ignore:There is no current event loop:DeprecationWarning")
+def test_older_style():
+    """serve() works without a running loop, and a handler may take the path."""
+    paths = []
+
+    async def handler(websocket, path):
+        paths.append(path)
+
+    loop = asyncio.new_event_loop()
+    try:
+        server = loop.run_until_complete(serve(handler, "127.0.0.1", 0))
+
+        async def client():
+            async with connect(uri_of(server) + "/path?query") as websocket:
+                await websocket.wait_closed()
+
+        loop.run_until_complete(client())
+        server.close()
+        loop.run_until_complete(server.wait_closed())
+    finally:
+        loop.close()
+    assert paths == ["/path?query"]
+
+
+def test_server_that_is_not_started():
+    """Before it is awaited, there is no server to ask; afterwards, awaiting is idempotent."""
+
+    async def scenario():
+        server = serving()
+        for use in (server.is_serving, server.get_loop, server.close):
+            with pytest.raises(RuntimeError, match="isn't started: await it first"):
+                use()
+        with pytest.raises(RuntimeError, match="isn't started"):
+            await server.wait_closed()
+        assert await server is server
+        inner = server.server
+        assert await server is server
+        assert server.server is inner
+        assert server.get_loop() is asyncio.get_running_loop()
+        server.close()
+        server.close()
+        await server.wait_closed()
+        await server.wait_closed()
+        assert not server.is_serving()
+        assert server.sockets == ()
+
+    run(scenario)
+
+
+def test_starting_fails():
+    """When listening fails, the exception is raised, and starting can be tried again."""
+
+    async def scenario():
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        server = serve(echo, "127.0.0.1", port)
+        with pytest.raises(OSError, match="address already in use"):
+            await server
+        sock.close()
+        async with server:
+            assert server.is_serving()
+
+    run(scenario)
+
+
+def test_start_serving_later(caplog):
+    """start_serving=False listens without accepting."""
+
+    async def scenario():
+        async with serving(start_serving=False) as server:
+            assert not server.is_serving()
+            assert "listening" not in caplog.text
+            await server.start_serving()
+            await server.start_serving()
+            assert server.is_serving()
+            assert caplog.text.count("server listening on") == 1
+
+    run(scenario)
+
+
+def test_serve_forever():
+    """serve_forever() ends when the server is closed."""
+
+    async def scenario():
+        server = await serving()
+        serving_task = asyncio.create_task(server.serve_forever())
+        await steps()
+        assert not serving_task.done()
+        server.close()
+        assert await serving_task is None
+
+    run(scenario)
+
+
+def test_serve_forever_is_cancelled():
+    """Cancelling serve_forever() closes the server, and waits until that's done."""
+
+    async def scenario():
+        server = await serving()
+        websocket = await connect(uri_of(server))
+        serving_task = asyncio.create_task(server.serve_forever())
+        await steps()
+        serving_task.cancel()
+        with pytest.raises(ConnectionClosedOK, match=r"1001 \(going away\)"):
+            await websocket.recv()
+        with pytest.raises(asyncio.CancelledError):
+            await serving_task
+        assert not server.all_connections
+        assert not server.handler_tasks
+
+    run(scenario)
+
+
+@every_loop
+def test_closing_tells_clients(loop):
+    """close() closes connections with its code and reason, and awaits handlers."""
+
+    async def scenario():
+        ended = []
+
+        async def handler(websocket):
+            await websocket.wait_closed()
+            await steps()
+            ended.append(websocket.close_code)
+
+        server = await serving(handler)
+        websocket = await connect(uri_of(server))
+        server.close(code=1012, reason="bye")
+        with pytest.raises(ConnectionClosedError, match="service restart"):
+            await websocket.recv()
+        assert websocket.close_reason == "bye"
+        await server.wait_closed()
+        assert ended == [1012]
+
+    run_on(loop, scenario)
+
+
+def test_closing_checks_its_arguments():
+    """A reserved code and a long reason show at once, and nothing is closed."""
+
+    async def scenario():
+        async with serving() as server:
+            with pytest.raises(ProtocolError):
+                server.close(code=1006)
+            with pytest.raises(ProtocolError):
+                server.close(reason="é" * 62)
+            assert server.is_serving()
+
+    run(scenario)
+
+
+def test_closing_spares_connections():
+    """close(close_connections=False) waits until clients leave."""
+
+    async def scenario():
+        server = await serving()
+        async with connect(uri_of(server)) as websocket:
+            server.close(close_connections=False)
+            await steps(20)
+            await websocket.send("still here")
+            assert await websocket.recv() == "still here"
+            assert not server.is_serving()
+        await server.wait_closed()
+        assert websocket.close_code == 1000
+
+    run(scenario)
+
+
+def test_handshakes_during_shutdown_get_503():
+    """A request that arrives while the server closes is refused."""
+
+    async def scenario():
+        server = await serving()
+        async with raw_client(server) as (reader, writer):
+            await until(lambda: server.opening_tasks)
+            server.close()
+            await steps()
+            writer.write(REQUEST)
+            response = await reader.read()
+            assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert response.endswith(b"\r\n\r\nServer is shutting down.\n")
+        await server.wait_closed()
+
+    run(scenario)
+
+
+def test_connection_that_opens_during_shutdown_is_closed():
+    """A connection that was promised before close() is closed without calling the handler."""
+
+    async def scenario():
+        called = []
+
+        async def handler(websocket):
+            called.append(websocket)
+
+        class Slow(ServerConnection):
+            async def handshake(self, *args, **kwargs):
+                await super().handshake(*args, **kwargs)
+                self.server.close()
+
+        server = await serving(handler, create_connection=Slow)
+        websocket = await connect(uri_of(server))
+        with pytest.raises(ConnectionClosedOK, match="1001"):
+            await websocket.recv()
+        await server.wait_closed()
+        assert not called
+
+    run(scenario)
+
+
+def test_silent_clients_cannot_hold_up_shutdown():
+    """A client that never sends a request is dropped close_timeout after close()."""
+
+    async def scenario():
+        server = await serving(open_timeout=None, close_timeout=5)
+        async with raw_client(server) as (reader, _):
+            await until(lambda: server.opening_tasks)
+            start = server.get_loop().time()
+            server.close()
+            assert await reader.read() == b""
+            await server.wait_closed()
+            assert 5 <= server.get_loop().time() - start < 6
+
+    run_jumping(scenario)
+
+
+def test_clients_that_ignore_closing_cannot_hold_up_shutdown():
+    """A client that doesn't answer a Close is dropped close_timeout after close()."""
+
+    async def scenario():
+        server = await serving(close_timeout=5, ping_interval=None)
+        async with raw_client(server) as (reader, writer):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            await until(lambda: server.connections)
+            start = server.get_loop().time()
+            server.close()
+            assert await reader.read() == b"\x88\x02\x03\xe9"
+            await server.wait_closed()
+            assert server.get_loop().time() - start < 6
+
+    run_jumping(scenario)
+
+
+def test_shutdown_without_deadline_awaits_openings():
+    """Without close_timeout, shutdown waits for clients as long as open_timeout lets it."""
+
+    async def scenario():
+        server = await serving(open_timeout=20, close_timeout=None)
+        async with raw_client(server) as (reader, _):
+            await until(lambda: server.opening_tasks)
+            server.close()
+            assert await reader.read() == b""
+            await server.wait_closed()
+
+    run_jumping(scenario)
+
+
+def test_cancelled_handlers_cannot_leave_connections():
+    """A handler that was cancelled twice leaves its connection to the server's shutdown."""
+
+    async def scenario():
+        server = await serving(close_timeout=5, ping_interval=None)
+        async with raw_client(server) as (reader, writer):
+            writer.write(REQUEST)
+            await reader.readuntil(b"\r\n\r\n")
+            await until(lambda: server.handler_tasks)
+            (task,) = server.handler_tasks
+            task.cancel()
+            await steps()
+            task.cancel()
+            await asyncio.wait([task])
+            assert len(server.all_connections) == 1
+            server.close(close_connections=False)
+            await server.wait_closed()
+            assert not server.all_connections
+
+    run_jumping(scenario)
+
+
+def test_connections_accepted_after_shutdown_are_dropped():
+    """A connection that asyncio hands over when all is done is aborted."""
+
+    async def scenario():
+        acceptors = []
+        server = serving()
+        create_server = asyncio.get_running_loop().create_server
+
+        async def spy(factory, *args, **kwargs):
+            acceptors.append(factory)
+            return await create_server(factory, *args, **kwargs)
+
+        asyncio.get_running_loop().create_server = spy
+        async with server:
+            pass
+        one, other = socket.socketpair()
+        with other:
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(acceptors[0], sock=one)
+            assert transport.is_closing()
+            await steps()
+
+    run(scenario)
+
+
+@every_loop
+@pytest.mark.parametrize("tls", [False, True])
+def test_open_timeout_covers_everything(loop, tls, caplog):
+    """A client that connects and says nothing is dropped at the deadline, TLS or not."""
+
+    async def scenario():
+        options = {"ssl": server_context()} if tls else {}
+        async with serving(open_timeout=0.05, **options) as server:
+            async with raw_client(server) as (reader, _):
+                assert await reader.read() == b""
+            await until(lambda: not server.opening_tasks)
+            assert not server.all_connections
+
+    run_on(loop, scenario)
+    assert "ERROR" not in caplog.text
+
+
+def test_open_timeout_covers_tls_and_request_together():
+    """TLS doesn't start the time anew."""
+
+    async def scenario():
+        options = {"ssl": server_context(), "open_timeout": 10}
+        async with serving(**options) as server:
+            start = server.get_loop().time()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+            await asyncio.sleep(8)
+            await writer.start_tls(client_context(), server_hostname="localhost")
+            assert await reader.read() == b""
+            assert 10 <= server.get_loop().time() - start < 11
+            writer.close()
+
+    run_jumping(scenario)
+
+
+def test_tls_failure_is_quiet(caplog):
+    """A client that doesn't speak TLS, or distrusts us, isn't the server's mistake."""
+
+    async def scenario():
+        async with serving(ssl=server_context()) as server:
+            async with raw_client(server) as (reader, writer):
+                writer.write(b"GET / HTTP/1.1\r\n\r\n")
+                await reader.read()
+            await until(lambda: not server.opening_tasks)
+
+    run(scenario)
+    assert "ERROR" not in caplog.text
+
+
+def test_handler_failure(caplog):
+    """When the handler raises, the client gets 1011, and the log the traceback."""
+
+    async def handler(websocket):
+        raise ValueError("oops")
+
+    async def scenario():
+        async with serving(handler) as server, connect(uri_of(server)) as websocket:
+            with pytest.raises(ConnectionClosedError, match=r"1011 \(internal error\)"):
+                await websocket.recv()
+
+    run(scenario)
+    (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.getMessage() == "connection handler failed"
+    assert record.exc_info[0] is ValueError
+
+
+def test_process_request_and_response():
+    """Callbacks see the connection and its transport, and may answer by themselves."""
+
+    def process_request(connection, request):
+        assert connection.remote_address[0] == "127.0.0.1"
+        if request.path == "/healthz":
+            return connection.respond(200, "OK\n")
+        return None
+
+    async def process_response(connection, request, response):
+        response.headers["X-Path"] = request.path
+
+    async def scenario():
+        options = {
+            "process_request": process_request,
+            "process_response": process_response,
+        }
+        async with serving(**options) as server:
+            with pytest.raises(InvalidStatus) as raised:
+                await connect(uri_of(server) + "/healthz")
+            assert raised.value.response.body == b"OK\n"
+            async with connect(uri_of(server) + "/path") as websocket:
+                assert websocket.response.headers["X-Path"] == "/path"
+
+    run(scenario)
+
+
+def test_select_subprotocol():
+    """select_subprotocol gets the connection, and what the client offers."""
+
+    def select_subprotocol(connection, subprotocols):
+        assert isinstance(connection, ServerConnection)
+        if "chat" not in subprotocols:
+            raise NegotiationError("no chat")
+        return "chat"
+
+    async def scenario():
+        options = {"select_subprotocol": select_subprotocol, "subprotocols": ["chat"]}
+        async with serving(**options) as server:
+            offer = ["superchat", "chat"]
+            async with connect(uri_of(server), subprotocols=offer) as websocket:
+                assert websocket.subprotocol == "chat"
+            with pytest.raises(InvalidStatus, match="HTTP 400"):
+                await connect(uri_of(server), subprotocols=["superchat"])
+
+    run(scenario)
+
+
+def test_mistakes_of_the_program_are_logged(caplog):
+    """When making a connection fails, the client is dropped, and the log tells why."""
+
+    def create_connection(*args, **kwargs):
+        raise KeyError("mine")
+
+    async def scenario():
+        async with serving(create_connection=create_connection) as server:
+            with pytest.raises(Exception, match="valid HTTP response"):
+                await connect(uri_of(server))
+
+    run(scenario)
+    (record,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.getMessage() == "opening handshake failed"
+    assert record.exc_info[0] is KeyError
+
+
+def test_mistakes_in_callbacks_are_logged_once(caplog):
+    """An exception of select_subprotocol gives a 500 and one record."""
+
+    def select_subprotocol(connection, subprotocols):
+        raise KeyError("mine")
+
+    async def scenario():
+        async with serving(select_subprotocol=select_subprotocol) as server:
+            with pytest.raises(InvalidStatus, match="HTTP 500"):
+                await connect(uri_of(server), compression=None)
+            await until(lambda: not server.opening_tasks)
+
+    run(scenario)
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
+        "opening handshake failed"
+    ]
+
+
+def test_connection_given_to_asyncio():
+    """A ServerConnection can be given to asyncio; handshake() opens it then."""
+
+    async def scenario():
+        async with serving() as server:
+            loop = asyncio.get_running_loop()
+            one, other = socket.socketpair()
+            _, connection = await loop.create_connection(
+                lambda: ServerConnection(ServerProtocol(), server), sock=one
+            )
+            opening = asyncio.create_task(connection.handshake(server_header="x"))
+            async with connect("ws://localhost/", sock=other) as websocket:
+                await opening
+                assert websocket.response.headers["Server"] == "x"
+                await connection.send("Hello world!")
+                assert await websocket.recv() == "Hello world!"
+
+    run(scenario)
+
+
+def test_forced_101_opens_the_connection():
+    """A callback that returns a 101 opens the connection, whatever the rules say."""
+
+    def process_response(connection, request, response):
+        return Response(101, "Switching Protocols", response.headers)
+
+    async def scenario():
+        options = {"process_response": process_response, "origins": ["https://a.b"]}
+        async with serving(**options) as server:
+            async with raw_client(server) as (reader, writer):
+                writer.write(REQUEST)
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 101 ")
+                await until(lambda: server.connections)
+
+    run(scenario)
