@@ -35,7 +35,7 @@ async def audience(*clients, **options):
         known = set()
         for client in clients:
             websocket = await stack.enter_async_context(connect(uri_of(server), **client))
-            await until(lambda: server.connections - known)  # noqa: B023 - called at once
+            await until(lambda: server.connections - known)
             (connection,) = server.connections - known
             known.add(connection)
             pairs.append((connection, websocket))

@@ -29,6 +29,7 @@ from tests.asyncio.helpers import (
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.asyncio.server import unix_serve
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -37,6 +38,7 @@ from websockets.exceptions import (
     InvalidURI,
     SecurityError,
 )
+from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 
@@ -54,11 +56,6 @@ def redirecting(location, status=302):
         return response
 
     return process_request
-
-
-async def accept_upgrades(reader, writer):
-    """Be a server without a library, for one client."""
-    await reader.readuntil(b"\r\n\r\n")
 
 
 # Three ways to connect
@@ -157,13 +154,11 @@ def test_iterator_raises_other_failures():
     async def scenario():
         async with serving(process_request=lambda c, r: c.respond(403, "")) as server:
             with pytest.raises(InvalidStatus, match="HTTP 403"):
-                async for _ in connect(uri_of(server)):
-                    pytest.fail("connected")
+                await anext(aiter(connect(uri_of(server))))
             replaced = KeyError("mine")
             opener = connect(uri_of(server), process_exception=lambda exc: replaced)
             with pytest.raises(KeyError) as raised:
-                async for _ in opener:
-                    pytest.fail("connected")
+                await anext(aiter(opener))
             assert isinstance(raised.value.__cause__, InvalidStatus)
 
     run(scenario)
@@ -422,9 +417,6 @@ def test_process_redirect_can_be_overridden():
 
 def test_process_redirect_tells_what_is_allowed():
     """With a host, a port, a socket, only redirects to the same origin are followed."""
-    from websockets.datastructures import Headers
-    from websockets.http11 import Response
-
     def verdict(location, **options):
         exc = InvalidStatus(Response(302, "Found", Headers(Location=location)))
         return connect("ws://a.b/", **options).process_redirect(exc)
@@ -511,6 +503,8 @@ def test_connection_given_to_asyncio():
                 lambda: ClientConnection(protocol), "127.0.0.1", port_of(server)
             )
             await connection.handshake({"X-Mine": "1"})
+            with pytest.raises(RuntimeError, match="happens once"):
+                await connection.handshake()
             assert connection.request.headers["X-Mine"] == "1"
             await connection.send("Hello world!")
             assert await connection.recv() == "Hello world!"

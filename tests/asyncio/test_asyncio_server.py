@@ -112,10 +112,12 @@ def test_tls_on_a_unix_socket(tmp_path):
 
     async def scenario():
         path = str(tmp_path / "socket")
-        async with unix_serve(echo, path, ssl=server_context()):
-            async with unix_connect(path, ssl=client_context()) as websocket:
-                assert websocket.request.headers["Host"] == "localhost"
-                assert websocket.transport.get_extra_info("ssl_object") is not None
+        async with (
+            unix_serve(echo, path, ssl=server_context()),
+            unix_connect(path, ssl=client_context()) as websocket,
+        ):
+            assert websocket.request.headers["Host"] == "localhost"
+            assert websocket.transport.get_extra_info("ssl_object") is not None
 
     run(scenario)
 
@@ -124,14 +126,13 @@ def test_preexisting_listening_socket(tmp_path):
     """sock= is used for listening; a Unix server needs no path then."""
 
     async def scenario():
-        async with serve(echo, sock=socket.create_server(("127.0.0.1", 0))) as server:
-            async with connect(uri_of(server)):
-                pass
+        sock = socket.create_server(("127.0.0.1", 0))
+        async with serve(echo, sock=sock) as server, connect(uri_of(server)):
+            pass
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(tmp_path / "socket"))
-        async with unix_serve(echo, sock=sock):
-            async with unix_connect(tmp_path / "socket"):
-                pass
+        async with unix_serve(echo, sock=sock), unix_connect(tmp_path / "socket"):
+            pass
 
     run(scenario)
 
@@ -602,9 +603,27 @@ def test_connection_given_to_asyncio():
             opening = asyncio.create_task(connection.handshake(server_header="x"))
             async with connect("ws://localhost/", sock=other) as websocket:
                 await opening
+                with pytest.raises(RuntimeError, match="happens once"):
+                    await connection.handshake()
                 assert websocket.response.headers["Server"] == "x"
                 await connection.send("Hello world!")
                 assert await websocket.recv() == "Hello world!"
+
+    run(scenario)
+
+
+def test_logger_and_compression():
+    """The logger serves connections, too; without compression, none is accepted."""
+
+    async def scenario():
+        logger = logging.getLogger("mine")
+        async with serving(logger=logger, compression=None) as server:
+            assert server.logger is logger
+            async with connect(uri_of(server), logger=logger) as websocket:
+                (connection,) = server.connections
+                assert connection.protocol.logger is logger
+                assert websocket.protocol.logger is logger
+                assert "Sec-WebSocket-Extensions" not in websocket.response.headers
 
     run(scenario)
 
@@ -617,11 +636,10 @@ def test_forced_101_opens_the_connection():
 
     async def scenario():
         options = {"process_response": process_response, "origins": ["https://a.b"]}
-        async with serving(**options) as server:
-            async with raw_client(server) as (reader, writer):
-                writer.write(REQUEST)
-                head = await reader.readuntil(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 101 ")
-                await until(lambda: server.connections)
+        async with serving(**options) as server, raw_client(server) as (reader, writer):
+            writer.write(REQUEST)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ")
+            await until(lambda: server.connections)
 
     run(scenario)

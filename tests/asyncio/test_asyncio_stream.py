@@ -110,6 +110,22 @@ def test_reading_pauses(loop):
     run_on(loop, scenario)
 
 
+def test_what_arrived_survives_the_loss():
+    """Bytes that arrived before the connection was lost can be read."""
+
+    async def scenario():
+        stream, _, writer = await stream_pair()
+        writer.write(bytes(4 * READ_AHEAD))
+        await until(lambda: not stream.transport.is_reading())
+        stream.abort()
+        await until(lambda: stream._lost)
+        assert len(await stream.read()) > READ_AHEAD
+        assert await stream.read() == b""
+        await end(stream, writer)
+
+    run(scenario)
+
+
 @every_loop
 def test_writing_waits_for_the_peer(loop):
     """write() waits while the transport holds too many bytes."""

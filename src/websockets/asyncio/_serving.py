@@ -235,8 +235,8 @@ class Server:
         finally:
             if timer is not None:
                 timer.cancel()
-            if self._closed is not None and not self._closed.done():
-                self._closed.set_result(None)
+            assert self._closed is not None  # close() needs a server that's started
+            self._closed.set_result(None)
             self.logger.info("server closed")
 
     def _stop_opening(self) -> None:

@@ -76,10 +76,11 @@ class ClientConnection(Connection):
         Raises:
             InvalidHandshake: The connection didn't open.
             OSError: The network failed.
+            RuntimeError: There's no transport, or it was called before.
         """
-        stream = self._stream
-        assert stream is not None, "handshake() needs a transport, once"
-        self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is None:
+            raise RuntimeError("handshake() needs a transport, and happens once")
         try:
             fields = checked_fields(additional_headers, "additional_headers")
             request = upgrade_request(self.protocol, fields, user_agent_header)
@@ -325,8 +326,9 @@ class connect:
             Exception: See :class:`connect`.
         """
         origin = self.uri, self.ws_uri
+        deadline = asyncio.timeout(self.open_timeout)
         try:
-            async with asyncio.timeout(self.open_timeout) as deadline:
+            async with deadline:
                 return await self._connect()
         except TimeoutError as exc:
             if deadline.expired():

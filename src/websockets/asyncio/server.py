@@ -138,10 +138,11 @@ class ServerConnection(Connection):
         Raises:
             InvalidHandshake: The connection didn't open.
             OSError: The network failed.
+            RuntimeError: There's no transport, or it was called before.
         """
-        stream = self._stream
-        assert stream is not None, "handshake() needs a transport, once"
-        self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is None:
+            raise RuntimeError("handshake() needs a transport, and happens once")
         await accept(
             stream,
             self.protocol,
@@ -276,7 +277,9 @@ def serve(
     unix = kwargs.pop("unix", False)
     listening = take(kwargs, SERVER_LISTENING | ({"path"} if unix else set()))
     check_names(serve, kwargs, SERVER_LISTENING)
-    if "path" in listening and listening["path"] is not None:
+    if not unix:
+        listening = {"host": host, "port": port, **listening}
+    elif listening.get("path") is not None:
         listening["path"] = os.fsdecode(listening["path"])
 
     # Mistakes show here, not with the first client.
@@ -290,14 +293,10 @@ def serve(
         raise ValueError(f"unsupported compression: {compression}")
 
     def make_connection() -> ServerConnection:
-        select = None
-        if select_subprotocol is not None:
-
-            def select(
-                protocol: ServerProtocol, offered: Sequence[Subprotocol]
-            ) -> Subprotocol | None:
-                return select_subprotocol(connection, offered)
-
+        select: Callable[[Any, Sequence[Subprotocol]], Subprotocol | None] | None = None
+        if (choose := select_subprotocol) is not None:
+            # The protocol calls it with itself.
+            select = lambda _, offered: choose(connection, offered)  # noqa: E731 - short
         protocol = ServerProtocol(
             origins=origins,
             extensions=extensions,
@@ -306,7 +305,7 @@ def serve(
             max_size=max_size,
             logger=logger,
         )
-        connection = (create_connection or ServerConnection)(
+        connection: ServerConnection = (create_connection or ServerConnection)(
             protocol,
             server,
             ping_interval=ping_interval,
@@ -331,7 +330,7 @@ def serve(
         )
         if unix:
             return await loop.create_unix_server(acceptor, **listening)
-        return await loop.create_server(acceptor, host, port, **listening)
+        return await loop.create_server(acceptor, **listening)
 
     server = Server(create_server, one_argument(handler), logger)
     server.close_timeout = close_timeout
