@@ -70,6 +70,19 @@ async def echo(websocket: Any) -> None:
         await websocket.send(message)
 
 
+def redirecting(location, status=302):
+    """Return a process_request that redirects everything but /end."""
+
+    def process_request(connection, request):
+        if request.path == "/end":
+            return None
+        response = connection.respond(status, "")
+        response.headers["Location"] = location
+        return response
+
+    return process_request
+
+
 def port_of(server: Any) -> int:
     return int(server.sockets[0].getsockname()[1])
 

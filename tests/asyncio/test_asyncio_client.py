@@ -12,27 +12,23 @@ import pytest
 
 from tests.asyncio.helpers import (
     LOOPS,
-    REQUEST,
     client_context,
     echo,
     port_of,
     raw_server,
+    redirecting,
     run,
     run_jumping,
     run_on,
     server_context,
     serving,
     steps,
-    until,
     uri_of,
 )
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.asyncio.server import unix_serve
-from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
     InvalidMessage,
     InvalidStatus,
     InvalidURI,
@@ -43,19 +39,6 @@ from websockets.uri import parse_uri
 
 
 every_loop = pytest.mark.parametrize("loop", LOOPS)
-
-
-def redirecting(location, status=302):
-    """Return a process_request that redirects everything but /end."""
-
-    def process_request(connection, request):
-        if request.path == "/end":
-            return None
-        response = connection.respond(status, "")
-        response.headers["Location"] = location
-        return response
-
-    return process_request
 
 
 # Three ways to connect
@@ -427,151 +410,3 @@ def test_process_redirect_tells_what_is_allowed():
         assert isinstance(verdict("ws://e.f/", **options), ValueError)
     with socket.socket() as sock:
         assert isinstance(verdict("/c", sock=sock), ValueError)
-
-
-# What programs override
-
-
-class Recorded(ClientConnection):
-    """A connection that performs its handshake by an overridden method."""
-
-    async def handshake(self, *args, **kwargs):
-        await super().handshake(*args, **kwargs)
-        self.recorded = True
-
-
-def test_create_connection():
-    """create_connection may be a subclass, or a function."""
-
-    class Mine(ClientConnection):
-        pass
-
-    async def scenario():
-        async with serving() as server:
-            for factory in (Mine, Recorded, lambda *a, **k: Recorded(*a, **k)):
-                opener = connect(uri_of(server), create_connection=factory)
-                async with opener as websocket:
-                    assert isinstance(websocket, Mine) or websocket.recorded
-                    await websocket.send("Hello world!")
-                    assert await websocket.recv() == "Hello world!"
-
-    run(scenario)
-
-
-def test_open_tcp_connection_can_be_overridden():
-    """A subclass may open connections its own way; redirects and errors work the same."""
-
-    class Counting(connect):
-        count = 0
-
-        async def open_tcp_connection(self):
-            self.count += 1
-            return await super().open_tcp_connection()
-
-    async def scenario():
-        async with serving() as end:
-            headers = {"Authorization": "Bearer x", "X-Other": "y"}
-            target = uri_of(end) + "/end"
-            async with serving(process_request=redirecting(target)) as server:
-                opener = Counting(uri_of(server), additional_headers=headers)
-                async with opener as websocket:
-                    assert websocket.request.headers["X-Other"] == "y"
-                    assert "Authorization" not in websocket.request.headers
-                assert opener.count == 2
-                options = {"additional_headers": headers, "port": port_of(server)}
-                with pytest.raises(ValueError, match="explicit host or port"):
-                    await Counting("ws://127.0.0.1/", **options)
-            async with serving(process_request=redirecting("/again")) as server:
-                opener = Counting(uri_of(server), additional_headers=headers)
-                with pytest.raises(SecurityError, match="more than 10 redirects"):
-                    await opener
-                assert opener.count == 11
-            async with serving(process_request=lambda c, r: c.respond(403, "")) as server:
-                with pytest.raises(InvalidStatus, match="HTTP 403"):
-                    await Counting(uri_of(server))
-
-    run(scenario)
-
-
-def test_connection_given_to_asyncio():
-    """A ClientConnection can be given to asyncio; handshake() opens it then."""
-
-    async def scenario():
-        async with serving() as server:
-            protocol = ClientProtocol(parse_uri(uri_of(server)))
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: ClientConnection(protocol), "127.0.0.1", port_of(server)
-            )
-            await connection.handshake({"X-Mine": "1"})
-            with pytest.raises(RuntimeError, match="happens once"):
-                await connection.handshake()
-            assert connection.request.headers["X-Mine"] == "1"
-            await connection.send("Hello world!")
-            assert await connection.recv() == "Hello world!"
-            await connection.close()
-
-    run(scenario)
-
-
-def test_frames_behind_the_response_are_not_lost():
-    """Messages, and even the end of the stream, may come with the response."""
-
-    async def scenario():
-        async def talk(reader, writer):
-            request = await reader.readuntil(b"\r\n\r\n")
-            assert request.startswith(REQUEST[:4])
-            writer.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                b"Connection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-                b"\x81\x05Hello\x88\x02\x03\xe8"
-            )
-
-        key = {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
-        async with raw_server(talk) as port:
-            uri = f"ws://127.0.0.1:{port}"
-            websocket = await connect(uri, additional_headers=key)
-            assert await websocket.recv() == "Hello"
-            with pytest.raises(ConnectionClosed):
-                await websocket.recv()
-            await websocket.wait_closed()
-
-    run(scenario)
-
-
-def test_many_connections_at_once():
-    """Connections open side by side."""
-
-    async def scenario():
-        async with serving() as server:
-            opener = connect(uri_of(server))
-            websockets = await asyncio.gather(*(opener.connect() for _ in range(20)))
-            await until(lambda: len(server.connections) == 20)
-            await asyncio.gather(*(websocket.close() for websocket in websockets))
-
-    run(scenario)
-
-
-def test_refused_connection():
-    """Errors of the network are OSError."""
-
-    async def scenario():
-        with socket.create_server(("127.0.0.1", 0)) as sock:
-            port = sock.getsockname()[1]
-        with pytest.raises(ConnectionRefusedError):
-            await connect(f"ws://127.0.0.1:{port}")
-        with pytest.raises(FileNotFoundError):
-            await unix_connect("/nonexistent/socket")
-
-    run(scenario)
-
-
-def test_handshake_failures_are_of_one_family():
-    """Whatever the server answers, it's InvalidHandshake."""
-
-    async def scenario():
-        async with serving(subprotocols=["chat"]) as server:
-            with pytest.raises(InvalidHandshake):
-                await connect(uri_of(server))
-
-    run(scenario)
