@@ -106,6 +106,11 @@ class Messages:
         return count
 
     @property
+    def drained(self) -> bool:
+        """Whether no byte waits behind the message being received."""
+        return not self._frames.pending and self._ready is None
+
+    @property
     def complete(self) -> bool:
         """Whether the message being received is complete."""
         return self._message is not None and self._message.complete
@@ -187,14 +192,17 @@ class Messages:
                 if head & CONTROL:
                     self._control(head, data)
                     continue
+                final = end_of_frame and head >= FIN
                 if message is None:
                     self._message = message = Message(
-                        head & 0x0F == 1, bool(head & RSV1)
+                        head & 0x0F == 1, head & RSV1 != 0, data if final else None
                     )
+                    if not final:
+                        message.append(data, end_of_frame, False)
+                else:
+                    message.append(data, end_of_frame, final)
                 if self._protocol.debug:
                     self._log(message, head, data, end_of_frame)
-                final = end_of_frame and head >= FIN
-                message.append(data, end_of_frame, final)
                 if final:
                     return message
         except Exception as exc:

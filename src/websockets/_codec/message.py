@@ -32,6 +32,8 @@ class Message:
     Args:
         text: whether its opcode was Text (RFC 6455 §5.6).
         compressed: whether its payload has to be inflated (RFC 7692 §6).
+        data: its payload when it arrived in one piece; :obj:`None` when pieces follow by
+            :meth:`append`.
 
     """
 
@@ -46,15 +48,17 @@ class Message:
         "text",
     )
 
-    def __init__(self, text: bool, compressed: bool) -> None:
+    def __init__(
+        self, text: bool, compressed: bool, data: bytes | None = None
+    ) -> None:
         self.text = text
         self.compressed = compressed
         #: Whether the last frame has arrived.
-        self.complete = False
+        self.complete = data is not None
         #: Bytes of payload that have arrived and not been taken.
-        self.size = 0
-        self._pieces: list[bytes | bytearray] = []
-        self._ends: list[int] = []
+        self.size = 0 if data is None else len(data)
+        self._pieces: list[bytes | bytearray] = [] if data is None else [data]
+        self._ends: list[int] = [] if data is None else [self.size]
         self._fragments: deque[bytes] | None = None
         self._utf8: Utf8Validator | None = None
 

@@ -66,6 +66,7 @@ class Session:
         "pings",
         "protocol",
         "reading_paused",
+        "rearm",
         "written",
     )
 
@@ -87,6 +88,8 @@ class Session:
         self.aborted = False
         #: The face must not read.
         self.reading_paused = False
+        #: :meth:`next_deadline` may be earlier than the face knows; the face resets it.
+        self.rearm = True
         #: Bytes that the system has taken from the face, at :meth:`deadline_reached`.
         self.written = 0
         self._messages = Messages(protocol, self._acknowledge)
@@ -110,10 +113,13 @@ class Session:
         self.pings.received_at = now
         messages = self._messages
         messages.feed(data)
-        if self._wanted:
-            messages.pull()
-            if messages.complete or (self._streaming and messages.readable):
-                self._wanted = False
+        if self._wanted and (
+            messages.pull() is not None or (self._streaming and messages.readable)
+        ):
+            self._wanted = False
+            if messages.drained and self.protocol.state is OPEN:
+                # Most of the time: somebody waited for all that came.
+                return
         messages.scan()
         self._settle(now)
 
@@ -169,6 +175,7 @@ class Session:
 
     def deadline_reached(self, now: float) -> None:
         """Do what is due at ``now``; nothing when it is too early."""
+        self.rearm = True
         if self._close_due is not None and now >= self._close_due:
             self._close_due = None
             self._blame(TimeoutError("timed out while closing connection"))
@@ -254,7 +261,8 @@ class Session:
                 "call recv_streaming to receive the rest of it"
             )
         data = self._messages.pop_message(decode)
-        self._popped(data is None, now)
+        if data is None or self.reading_paused:
+            self._popped(data is None, now)
         return data
 
     def pop_fragment(
@@ -278,7 +286,8 @@ class Session:
         fragment = self._messages.pop_fragment(decode)
         if fragment is not None:
             self._streaming = not fragment[1]
-        self._popped(fragment is None, now)
+        if fragment is None or self.reading_paused:
+            self._popped(fragment is None, now)
         return fragment
 
     def stop_streaming(self) -> None:
@@ -291,10 +300,11 @@ class Session:
 
     def _popped(self, nothing: bool, now: float) -> None:
         """Read on; when there is nothing to read, raise what ended the connection."""
-        if nothing and self.closed:
+        state = self.protocol.state
+        if nothing and state is CLOSED:
             raise self.exception()
         self._wanted = nothing
-        if nothing or self.reading_paused:
+        if self.reading_paused or state is not OPEN:
             self._settle(now)
 
     # -- sending
@@ -454,6 +464,7 @@ class Session:
                 and self._messages.failing
             ):
                 self._failure_due = now + self.close_timeout
+                self.rearm = True
             self._watch_water()
         elif not self._over:
             self._wind_up(now)
@@ -498,3 +509,4 @@ class Session:
         timeout = self.close_timeout
         if timeout is not None and self._close_due is None and not self.aborted:
             self._close_due = now + timeout
+            self.rearm = True

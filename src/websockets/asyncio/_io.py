@@ -161,31 +161,32 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         if self.protocol.writes:
-            if self._lost or self.transport.is_closing():
-                session.data_to_send()
-            else:
-                for data in session.data_to_send():
-                    output.write(data)
-                if output.above() and not self._congested:
-                    self._check_congestion()
+            for data in session.data_to_send():
+                output.write(data)
+            if output.paused and not self._congested:
+                self._check_congestion()
         if session.aborted:
-            output.clear()
+            output.stop()
             self.transport.abort()
-        deadline = session.next_deadline()
-        if deadline is not None:
-            timer = self._timer
-            # A timer that fires too early is harmless, and cheaper than a new one.
-            if timer is None or deadline < self._timer_at:
-                if timer is not None:
-                    timer.cancel()
-                delay = deadline - self._now()
-                self._timer = self.loop.call_later(max(delay, 0), self._on_timer)
-                self._timer_at = deadline
+        if session.rearm:
+            session.rearm = False
+            self._arm_timer(session.next_deadline())
         if session.reading_paused is not self._reading_paused:
             self._pause_reading(session.reading_paused)
         receiver = self._receiver
         if receiver is not None and not receiver.done() and session.readable:
             receiver.set_result(None)
+
+    def _arm_timer(self, deadline: float | None) -> None:
+        timer = self._timer
+        # A timer that fires too early is harmless, and cheaper than a new one.
+        if deadline is None or (timer is not None and deadline >= self._timer_at):
+            return
+        if timer is not None:
+            timer.cancel()
+        delay = deadline - self._now()
+        self._timer = self.loop.call_later(max(delay, 0), self._on_timer)
+        self._timer_at = deadline
 
     def _check_congestion(self) -> None:
         """Note when the output passes its water marks."""
@@ -244,7 +245,11 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process bytes that the transport put into the buffer."""
-        self.data_received(bytes(self._buffer[:nbytes]))
+        session = self._session
+        assert session is not None  # the opening handshake is over
+        self._burst = 0
+        session.receive_data(bytes(self._buffer[:nbytes]), self._now())
+        self._pump()
 
     def data_received(self, data: bytes) -> None:
         """Process bytes from the transport."""
@@ -268,7 +273,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         assert session is not None  # the opening handshake is over
         self._lost = True
         session.connection_lost(self._now(), exc)
-        output.clear()
+        output.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

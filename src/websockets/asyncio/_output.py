@@ -42,12 +42,13 @@ class Output:
     __slots__ = (
         "_high",
         "_low",
-        "_paused",
         "_queue",
         "_queued",
         "_total",
         "_transport",
+        "ended",
         "ending",
+        "paused",
     )
 
     def __init__(
@@ -56,13 +57,16 @@ class Output:
         self._transport = transport
         self._high = high
         self._low = low
-        self._paused = False
+        #: The transport couldn't write everything.
+        self.paused = False
         # Made when the first bytes have to wait: most connections never need it.
         self._queue: deque[bytes] | None = None
         self._queued = 0
         self._total = 0
         #: The peer has ended its side: after ours, nothing remains.
         self.ending = False
+        #: Nothing can be written any more.
+        self.ended = False
         transport.set_write_buffer_limits(high=1)
 
     @property
@@ -82,16 +86,17 @@ class Output:
 
     def above(self) -> bool:
         """Tell whether the high water mark is exceeded."""
-        return self._paused and self._high is not None and self.unsent > self._high
+        return self.paused and self._high is not None and self.unsent > self._high
 
     def below(self) -> bool:
         """Tell whether the low water mark is reached again."""
-        return not self._paused or (self._low is None or self.unsent <= self._low)
+        return not self.paused or (self._low is None or self.unsent <= self._low)
 
     def write(self, data: bytes) -> None:
         """Write bytes, now or later; the empty bytes object is a half-close."""
-        self._total += len(data)
-        if self._paused:
+        if self.paused:
+            if self.ended:
+                return
             if self._queue is None:
                 self._queue = deque()
             self._queue.append(data)
@@ -100,16 +105,19 @@ class Output:
             self._transport.write(data)
         else:
             self._end()
+        self._total += len(data)
 
     def pause(self) -> None:
         """Note that the transport couldn't write everything."""
-        self._paused = True
+        self.paused = True
 
     def resume(self) -> None:
         """Write what waits, until the transport pauses again."""
-        self._paused = False
+        if self.ended:
+            return
+        self.paused = False
         queue = self._queue
-        while queue and not self._paused:
+        while queue and not self.paused:
             data = queue.popleft()
             if not data:
                 self._end()
@@ -124,13 +132,16 @@ class Output:
             self._queued -= size
             self._transport.write(data)
 
-    def clear(self) -> None:
-        """Forget what waits: nobody is there to receive it."""
+    def stop(self) -> None:
+        """Forget what waits, and what comes: nobody is there to receive it."""
         self._queue = None
         self._queued = 0
+        # So that writing looks at one flag only.
+        self.ended = self.paused = True
 
     def _end(self) -> None:
         """Half-close, as far as the transport is able to (TLS isn't)."""
+        self.ended = self.paused = True
         if self.ending or not self._transport.can_write_eof():
             self._transport.close()
         else:

@@ -89,12 +89,18 @@ class Connection(ConnectionIO):
         try:
             while (data := session.pop_message(self._now(), decode)) is None:
                 self._pump()
-                await self._wait_readable()
+                self._receiver = self.loop.create_future()
+                await self._receiver
         except ConnectionClosed:
             await self._wait_lost()
             raise
+        except asyncio.CancelledError:
+            # Nobody waits any more: the water marks hold again.
+            session.stop_waiting()
+            raise
         finally:
             self._receiving = False
+            self._receiver = None
         self._pump()
         return data
 
@@ -128,7 +134,8 @@ class Connection(ConnectionIO):
             while not last:
                 while (item := session.pop_fragment(self._now(), decode)) is None:
                     self._pump()
-                    await self._wait_readable()
+                    self._receiver = self.loop.create_future()
+                    await self._receiver
                 self._pump()
                 fragment, last = item
                 yield fragment
@@ -137,19 +144,9 @@ class Connection(ConnectionIO):
             raise
         finally:
             self._receiving = False
-            session.stop_streaming()
-
-    async def _wait_readable(self) -> None:
-        self._receiver = self.loop.create_future()
-        try:
-            await self._receiver
-        except asyncio.CancelledError:
-            # Nobody waits any more: the water marks hold again.
-            if self._session is not None:
-                self._session.stop_waiting()
-            raise
-        finally:
             self._receiver = None
+            session.stop_waiting()
+            session.stop_streaming()
 
     def __aiter__(self) -> AsyncIterator[Data]:
         """
