@@ -48,9 +48,7 @@ class Message:
         "text",
     )
 
-    def __init__(
-        self, text: bool, compressed: bool, data: bytes | None = None
-    ) -> None:
+    def __init__(self, text: bool, compressed: bool, data: bytes | None = None) -> None:
         self.text = text
         self.compressed = compressed
         #: Whether the last frame has arrived.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
 from . import apply_mask
-from .rules import check_head, check_length, check_size, missing_part
+from .rules import check_head, check_length, check_size, missing_part, without_control
 
 
 __all__ = ["FrameReader"]
@@ -30,6 +30,9 @@ NOWHERE = -(1 << 62)
 
 # Control frames returned by one scan: as objects, they cost 60 times their bytes.
 MAX_FOUND = 64
+
+# Bytes of control frames that may stay behind data that waits, whatever its size.
+MAX_SKIPPED = 4096
 
 # First bytes of messages in one frame, without extensions: most frames.
 PLAIN = (0x81, 0x82)
@@ -64,6 +67,7 @@ class FrameReader:
         "_key",
         "_length",
         "_missing",
+        "_plain_limit",
         "_pos",
         "_scan",
         "_scan_compressed",
@@ -72,13 +76,12 @@ class FrameReader:
         "_scan_length",
         "_scan_size",
         "_size",
+        "_skipped",
         "ahead",
-        "cut_off",
         "error",
+        "limits",
         "masked",
-        "max_fragment_size",
         "max_fragments",
-        "max_message_size",
         "reserved",
     )
 
@@ -91,13 +94,13 @@ class FrameReader:
         max_fragments: int | None = None,
     ) -> None:
         self.masked = masked
-        self.max_message_size = max_message_size
-        self.max_fragment_size = max_fragment_size
+        self.limits = max_message_size, max_fragment_size
+        # The smaller one: what a message in one frame is held to.
+        sizes = [size for size in self.limits if size is not None]
+        self._plain_limit = min(sizes, default=None)
         self.max_fragments = max_fragments
         #: Bits that extensions allow; see :func:`~websockets._codec.rules.check_head`.
         self.reserved = 0
-        #: A Close came in the middle of a fragmented message.
-        self.cut_off = False
         #: Data frames that :meth:`scan` passed and :meth:`read` hasn't taken.
         self.ahead = 0
         #: The first error that :meth:`scan` met; :meth:`read` raises it in its turn.
@@ -126,6 +129,7 @@ class FrameReader:
         self._scan_size = 0
         self._scan_fragments = 0
         self._scan_length = 0
+        self._skipped = 0  # bytes of control frames that the scan has passed
         self._boundary = 0  # end of the last message scanned that is complete
         self._candidate = 0  # end of the last message scanned, here or to come
 
@@ -162,13 +166,8 @@ class FrameReader:
 
     @property
     def pending(self) -> int:
-        """Number of bytes held, taken or not by a scan."""
-        return len(self._buf) - self._pos
-
-    @property
-    def in_message(self) -> bool:
-        """Whether :meth:`read` has begun a message and can still complete it."""
-        return self._in_message
+        """Number of bytes held for :meth:`read` and :meth:`scan`."""
+        return len(self._buf) - self._pos - self._skipped
 
     @property
     def unscanned(self) -> bool:
@@ -192,7 +191,9 @@ class FrameReader:
             # Nobody scanned: all bytes that are there have been taken.
             return self._length - self._missing, self._length
         if self._scan > size:
-            return self._scan_length - (self._scan - size), self._scan_length
+            there = self._scan_length - (self._scan - size)
+            # The mask stands before the payload.
+            return (4 + there, 4) if there < 0 else (there, self._scan_length)
         start = max(self._pos, self._scan)
         return missing_part(self._buf, start)
 
@@ -244,6 +245,9 @@ class FrameReader:
                 check_length(length, width)
             if self.masked:
                 if size - start < 4:
+                    if self.error is not None:
+                        # The scan didn't need the mask to refuse this frame.
+                        raise self.error
                     return None
                 key = bytes(buf[start : start + 4])
                 start += 4
@@ -258,9 +262,9 @@ class FrameReader:
             if pos >= self._scan:
                 payload = bytes(buf[start:end])
                 if head & 0x0F == CLOSE:
-                    self.cut_off = self._in_message
                     self._stop(end)
                 return head, apply_mask(payload, key) if key else payload, True
+            self._skipped -= end - pos
             pos = end
 
         # A data frame. Nothing of it was consumed before this point.
@@ -268,11 +272,9 @@ class FrameReader:
             self._size = 0
             self._fragments = 1
             self._compressed = False
-            limit = self.max_message_size
-            if (
-                limit is not None and length > limit
-            ) or self.max_fragment_size is not None:
-                check_size(length, 0, False, False, limit, self.max_fragment_size)
+            limit = self._plain_limit
+            if limit is not None and length > limit:
+                check_size(length, 0, False, False, self.limits)
         else:
             self._begin(head, length)
         if pos < self._scan:
@@ -330,7 +332,20 @@ class FrameReader:
                 self.error = exc
         if self._keep is not None and not self._closed:
             self._discard(self._keep)
+        elif self._skipped > max(MAX_SKIPPED, len(self._buf) >> 2) and not found:
+            self._compact()
         return found
+
+    def _compact(self) -> None:
+        """Forget control frames behind data: a peer may send them for months."""
+        buf, pos, scan = self._buf, self._pos, self._scan
+        start = pos + self._missing
+        kept = without_control(buf[start:scan], self.masked)
+        self._buf = bytes(buf[pos:start]) + kept + bytes(buf[scan:])
+        self._pos = self._skipped = self.ahead = 0
+        self._sync()
+        # Over again: but for the last part of a frame, only data frames are left.
+        self._walk([])
 
     def _walk(self, found: list[tuple[int, bytes]]) -> None:
         buf = self._buf
@@ -368,14 +383,16 @@ class FrameReader:
                 if masked:
                     payload = apply_mask(payload, bytes(buf[start : start + 4]))
                 found.append((head, payload))
+                if self._pos == pos and self._keep is None:
+                    # No data waits before it.
+                    self._pos = end
+                elif self._keep is None:
+                    self._skipped += end - pos
                 if head & 0x0F == CLOSE:
-                    self.cut_off = self._scan_in_message
-                    self._scan = end
                     self._stop(end)
-                    return
-                if len(found) == MAX_FOUND:
-                    self._scan = end
-                    return
+                    size = 0
+                elif len(found) == MAX_FOUND:
+                    size = 0
             else:
                 self._scan_data(head, length, end)
             self._scan = pos = end
@@ -389,14 +406,8 @@ class FrameReader:
         self._scan_fragments += 1
         if self.max_fragments is not None and self._scan_fragments > self.max_fragments:
             raise TooManyFragments(self.max_fragments)
-        check_size(
-            length,
-            self._scan_size,
-            self._scan_in_message,
-            self._scan_compressed,
-            self.max_message_size,
-            self.max_fragment_size,
-        )
+        size, in_message = self._scan_size, self._scan_in_message
+        check_size(length, size, in_message, self._scan_compressed, self.limits)
         self._scan_size += length
         self._scan_length = length
         self._scan_in_message = head < FIN
@@ -422,7 +433,7 @@ class FrameReader:
 
     def drop(self) -> None:
         """
-        Keep only messages that are complete; drop the others and all data to come.
+        Keep only messages that :meth:`scan` has found complete; drop all other data.
 
         Control frames are still found by :meth:`scan`.
         """
@@ -446,18 +457,18 @@ class FrameReader:
         end = size if self.error is not None else min(self._scan, size)
         if end > keep:
             self._buf = self._buf[:keep] + self._buf[end:]
-            self._scan -= end - keep
+            self._scan = max(self._scan - (end - keep), keep)
 
     def clear(self) -> None:
         """Ignore every byte, here and to come: what was taken last has failed."""
         self._buf = b""
-        self._pos = self._scan = self._keep = 0
+        self._pos = self._scan = self._keep = self._skipped = 0
         self._missing = self.ahead = 0
         self._in_message = False
         self._closed = True
 
     def stop(self) -> None:
-        """Keep messages that are complete and ignore every byte to come."""
+        """Keep messages, as :meth:`drop` does, and ignore every byte to come."""
         self.drop()
         assert self._keep is not None  # drop() has set it
         self._stop(self._keep)
@@ -479,13 +490,6 @@ class FrameReader:
             fragments = self._fragments + 1
         if self.max_fragments is not None and fragments > self.max_fragments:
             raise TooManyFragments(self.max_fragments)
-        check_size(
-            length,
-            size,
-            not head & 0x0F,
-            self._compressed,
-            self.max_message_size,
-            self.max_fragment_size,
-        )
+        check_size(length, size, not head & 0x0F, self._compressed, self.limits)
         self._size = size
         self._fragments = fragments

@@ -17,6 +17,7 @@ __all__ = [
     "check_size",
     "compressed_allowance",
     "missing_part",
+    "without_control",
 ]
 
 FIN = 0x80
@@ -93,8 +94,7 @@ def check_size(
     current: int,
     in_message: bool,
     compressed: bool,
-    message: int | None,
-    fragment: int | None,
+    limits: tuple[int | None, int | None],
 ) -> None:
     """
     Refuse a data frame by the length in its header, before its payload is buffered.
@@ -105,10 +105,10 @@ def check_size(
         in_message: whether there are such frames.
         compressed: whether its message is compressed: then what it inflates to is checked
             when it is inflated, and what is much too long for that already here.
-        message: limit on a message, in bytes, or :obj:`None`.
-        fragment: limit on a frame, in bytes, or :obj:`None`.
+        limits: limits on a message and on one frame, in bytes; :obj:`None` for no limit.
 
     """
+    message, fragment = limits
     limit = None if message is None else message - current
     if fragment is not None and (limit is None or fragment < limit):
         limit = fragment
@@ -147,3 +147,21 @@ def missing_part(buf: bytes | bytearray, start: int) -> tuple[int, int] | None:
             return len(data), part
         data = data[part:]
     return len(data), length
+
+
+def without_control(buf: bytes | bytearray, masked: bool) -> bytes:
+    """Return the data frames of legal frames, of which the last may be unfinished."""
+    kept = bytearray()
+    pos = 0
+    while pos < len(buf):
+        length = buf[pos + 1] & 0x7F
+        end = pos + (6 if masked else 2)
+        if length > 125:
+            width = 2 if length == 126 else 8
+            length = int.from_bytes(buf[pos + 2 : pos + 2 + width], "big")
+            end += width
+        end += length
+        if not buf[pos] & CONTROL:
+            kept += buf[pos:end]
+        pos = end
+    return bytes(kept)
