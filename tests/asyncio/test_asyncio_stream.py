@@ -19,7 +19,12 @@ from tests.asyncio.helpers import (
     server_context,
     until,
 )
-from websockets.asyncio._network import READ_AHEAD, AsyncioNetwork, AsyncioStream
+from websockets.asyncio._network import (
+    READ_AHEAD,
+    AsyncioNetwork,
+    AsyncioStream,
+    stream_below,
+)
 
 
 every_loop = pytest.mark.parametrize("loop", LOOPS)
@@ -297,3 +302,21 @@ def test_default_context_verifies():
             assert context.check_hostname
 
     run(scenario)
+
+
+@every_loop
+def test_streams_are_found_by_their_transport(loop):
+    """A transport leads to its stream, until another protocol has it, or it is lost."""
+
+    async def scenario():
+        stream, _, writer = await stream_pair()
+        assert stream_below(stream.transport) is stream
+        with pytest.raises(RuntimeError, match="needs a transport"):
+            stream_below(writer.transport)
+        with pytest.raises(RuntimeError, match="needs a transport"):
+            stream_below(None)
+        await end(stream, writer)
+        with pytest.raises(ConnectionResetError, match="before the opening handshake"):
+            stream_below(stream.transport)
+
+    run_on(loop, scenario)

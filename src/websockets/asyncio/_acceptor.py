@@ -137,7 +137,6 @@ class Acceptor:
                     )
                 connection = self.create_connection()
                 connection.transport = stream.transport
-                connection._stream = stream
                 self.server.all_connections.add(connection)
                 await connection.handshake(
                     self.process_request, self.process_response, self.server_header

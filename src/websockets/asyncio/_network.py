@@ -27,7 +27,7 @@ from typing import Any, cast
 from ..typing import PathLike
 
 
-__all__ = ["AsyncioNetwork", "AsyncioStream", "stream_over"]
+__all__ = ["AsyncioNetwork", "AsyncioStream", "stream_below", "stream_over"]
 
 # Reading pauses above this many bytes which nobody has read. No ceremony leaves
 # more than that unread: requests and responses are limited elsewhere.
@@ -340,3 +340,20 @@ def stream_over(transport: asyncio.BaseTransport) -> AsyncioStream:
     stream.connection_made(transport)
     stream.transport.set_protocol(stream)
     return stream
+
+
+def stream_below(transport: asyncio.BaseTransport | None) -> AsyncioStream:
+    """
+    Return the stream that has a transport before the opening handshake.
+
+    Raises:
+        ConnectionResetError: The connection was lost meanwhile.
+        RuntimeError: There is none any more.
+    """
+    protocol = None if transport is None else transport.get_protocol()
+    if isinstance(protocol, AsyncioStream):
+        return protocol
+    if transport is not None and protocol is None:
+        # Transports forget their protocol in the end.
+        raise ConnectionResetError("connection lost before the opening handshake")
+    raise RuntimeError("handshake() needs a transport, and happens once")

@@ -31,7 +31,7 @@ from ..protocol import CONNECTING
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from ..uri import WebSocketURI, parse_uri
 from ._keywords import CLIENT_TCP, check_names, current_arguments, take
-from ._network import AsyncioNetwork, AsyncioStream, stream_over
+from ._network import AsyncioNetwork, AsyncioStream, stream_below, stream_over
 from .connection import Connection
 
 
@@ -55,9 +55,6 @@ class ClientConnection(Connection):
 
     protocol: ClientProtocol
 
-    # Until the opening handshake is over.
-    _stream: AsyncioStream | None = None
-
     async def handshake(
         self,
         additional_headers: HeadersLike | None = None,
@@ -78,9 +75,7 @@ class ClientConnection(Connection):
             OSError: The network failed.
             RuntimeError: There's no transport, or it was called before.
         """
-        stream, self._stream = self._stream, None
-        if stream is None:
-            raise RuntimeError("handshake() needs a transport, and happens once")
+        stream = stream_below(getattr(self, "transport", None))
         try:
             fields = checked_fields(additional_headers, "additional_headers")
             request = upgrade_request(self.protocol, fields, user_agent_header)
@@ -94,8 +89,7 @@ class ClientConnection(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start; before the opening handshake, a stream takes the transport."""
         if self.protocol.state is CONNECTING:
-            self._stream = stream_over(transport)
-            self.transport = self._stream.transport
+            self.transport = stream_over(transport).transport
         else:
             super().connection_made(transport)
 
@@ -396,7 +390,6 @@ class connect:
         connection = self._make_connection(settings.create_protocol(self.ws_uri))
         stream = await open_route(network, route)
         assert isinstance(stream, AsyncioStream)  # the network makes no others
-        connection._stream = stream
         connection.transport = stream.transport
         return connection
 

@@ -28,7 +28,7 @@ from ._auth import basic_auth
 from ._broadcast import broadcast
 from ._handlers import add_headers, one_argument
 from ._keywords import SERVER_LISTENING, check_names, current_arguments, take
-from ._network import AsyncioStream, stream_over
+from ._network import stream_below, stream_over
 from ._serving import Server
 from .connection import Connection
 
@@ -80,8 +80,6 @@ class ServerConnection(Connection):
 
     protocol: ServerProtocol
     username: str
-    # Until the opening handshake is over.
-    _stream: AsyncioStream | None = None
 
     def __init__(
         self,
@@ -140,9 +138,7 @@ class ServerConnection(Connection):
             OSError: The network failed.
             RuntimeError: There's no transport, or it was called before.
         """
-        stream, self._stream = self._stream, None
-        if stream is None:
-            raise RuntimeError("handshake() needs a transport, and happens once")
+        stream = stream_below(getattr(self, "transport", None))
         await accept(
             stream,
             self.protocol,
@@ -160,8 +156,7 @@ class ServerConnection(Connection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start; before the opening handshake, a stream takes the transport."""
         if self.protocol.state is CONNECTING:
-            self._stream = stream_over(transport)
-            self.transport = self._stream.transport
+            self.transport = stream_over(transport).transport
         else:
             super().connection_made(transport)
 
