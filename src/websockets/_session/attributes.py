@@ -34,18 +34,19 @@ class ConnectionAttributes:
 
     """
 
+    #: Opening handshake request; :obj:`None` before it.
+    request: Request | None = None
+    #: Opening handshake response; :obj:`None` before it.
+    response: Response | None = None
+    _logger: LoggerLike | None = None
+    _session: Session | None = None
+
     def __init__(self, protocol: Protocol) -> None:
         #: Sans-I/O connection.
         self.protocol = protocol
-        #: Opening handshake request; :obj:`None` before it.
-        self.request: Request | None = None
-        #: Opening handshake response; :obj:`None` before it.
-        self.response: Response | None = None
         self.debug = protocol.debug
-        self._logger: LoggerLike | None = None
         if self.debug:
             protocol.logger = self.logger
-        self._session: Session | None = None
 
     @property
     def id(self) -> uuid.UUID:

@@ -50,6 +50,20 @@ def read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
 class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Protocol):
     """A transport, a session, and what moves between them."""
 
+    # Kept here until they differ: objects with more than 30 attributes of their own take
+    # a kilobyte more (CPython 3.11 to 3.13).
+    _timer: asyncio.TimerHandle | None = None
+    _timer_at = 0.0
+    _reading_paused = False
+    _congested = False
+    # The connection was lost before the output that waited was written.
+    _cut_off = False
+    _lost = False
+    _receiving = False
+    _receiver: asyncio.Future[None] | None = None
+    _sending_fragments = False
+    _burst = 0
+
     def __init__(
         self,
         protocol: Protocol,
@@ -63,38 +77,37 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         super().__init__(protocol)
         #: Event loop in which the connection runs.
         self.loop = asyncio.get_running_loop()
-        self.ping_interval = ping_interval
-        self.ping_timeout = ping_timeout
-        self.close_timeout = close_timeout
         # Checked here, since a mistake should show before a connection is opened.
         water_marks("max_queue", max_queue)
-        self.max_queue = max_queue
-        self.write_limit_high, self.write_limit_low = water_marks(
-            "write_limit", write_limit
-        )
+        self._settings = ping_interval, ping_timeout, close_timeout, max_queue
+        self._write_limit = water_marks("write_limit", write_limit)
         #: Transport; its :meth:`~asyncio.BaseTransport.get_extra_info` tells about TLS.
         self.transport: asyncio.Transport
         # Made, like the session, when the opening handshake is over.
         self._output: Output
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
         # uvloop's clock ticks in milliseconds, too coarse for latencies.
         known = isinstance(self.loop, asyncio.BaseEventLoop)
         self._now: Callable[[], float] = self.loop.time if known else time.monotonic
-        self._reading_paused = False
-        self._congested = False
-        # The connection was lost before the output that waited was written.
-        self._cut_off = False
-        self._lost = False
-        self._receiving = False
-        self._receiver: asyncio.Future[None] | None = None
-        self._sending_fragments = False
-        self._burst = 0
         self._buffer = read_buffer(self.loop)
         self._writers = Waiters()
         self._losers = Waiters()
 
     # -- attributes
+
+    @property
+    def ping_interval(self) -> float | None:
+        """Seconds between keepalive pings; :obj:`None` when keepalive is disabled."""
+        return self._settings[0]
+
+    @property
+    def ping_timeout(self) -> float | None:
+        """Seconds to wait for a pong; :obj:`None` when there's no timeout."""
+        return self._settings[1]
+
+    @property
+    def close_timeout(self) -> float | None:
+        """Seconds that closing may take; :obj:`None` when there's no timeout."""
+        return self._settings[2]
 
     @property
     def local_address(self) -> Any:
@@ -226,16 +239,15 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the conversation; the opening handshake is over."""
         self.transport = cast(asyncio.Transport, transport)
-        self._output = Output(
-            self.transport, self.write_limit_high, self.write_limit_low
-        )
+        self._output = Output(self.transport, *self._write_limit)
+        ping_interval, ping_timeout, close_timeout, max_queue = self._settings
         self._session = Session(
             self.protocol,
             self._now(),
-            ping_interval=self.ping_interval,
-            ping_timeout=self.ping_timeout,
-            close_timeout=self.close_timeout,
-            max_queue=self.max_queue,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+            close_timeout=close_timeout,
+            max_queue=max_queue,
         )
         self._pump()
 
