@@ -46,7 +46,7 @@ coverage: test-native
 	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage html --quiet --directory htmlcov
 	@echo "coverage: htmlcov/index.html"
 
-# The Autobahn Testsuite, all cases (ten minutes) or those that show most (half a minute).
+# The Autobahn Testsuite, all cases (ten to twenty minutes) or those that show most (half a minute).
 compliance: $(VENV)/project
 	$(RUN) compliance/run.py $(PROGRAMS)/autobahn
 
