@@ -215,7 +215,7 @@ def test_failure_of_a_single_connection(caplog, monkeypatch):
 
     async def scenario():
         async with audience({}) as (connections, _):
-            monkeypatch.setattr(connections[0], "_open_session", lambda: 1 / 0)
+            monkeypatch.setattr(connections[0], "send_prepared", lambda data: 1 / 0)
             broadcast(connections, LARGE)
 
     run(scenario)
