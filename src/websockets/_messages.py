@@ -33,7 +33,7 @@ __all__ = ["Messages"]
 
 Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
-# Writes that may be queued while one chunk is scanned, before pongs collapse into the one
+# Writes that may be queued while one chunk is parsed, before pongs collapse into the one
 # for the latest ping (RFC 6455 §5.5.3): as objects, they cost 30 times their bytes.
 MAX_PONGS = 512
 
@@ -53,6 +53,7 @@ class Messages:
     __slots__ = (
         "_continued",
         "_decoder",
+        "_deferring",
         "_frames",
         "_inflated",
         "_logged",
@@ -82,6 +83,8 @@ class Messages:
         self._validator: Utf8Validator | None = None
         self._inflated = 0
         self._continued = False
+        # Pongs are deferred until the end of this chunk.
+        self._deferring = False
         # Payload of the frame being received, for the DEBUG log.
         self._logged: list[bytes] = []
 
@@ -143,20 +146,17 @@ class Messages:
             self._read_hooked(self._ready)
         elif self._frames.unscanned:
             self._scan(self._frames)
+        if self._deferring:
+            self._deferring = False
+            self._protocol.release_pong()
 
     def _scan(self, frames: FrameReader) -> None:
-        protocol = self._protocol
-        congested = protocol.defer_pongs
         try:
             while found := frames.scan():
                 for head, data in found:
                     self._control(head, data)
-                if len(protocol.writes) > MAX_PONGS:
-                    protocol.defer_pongs = True
         except Exception as exc:
-            protocol.fail_parse(exc)
-        if protocol.defer_pongs is not congested:
-            protocol.release_pong()
+            self._protocol.fail_parse(exc)
 
     def fail_now(self) -> None:
         """
@@ -289,6 +289,8 @@ class Messages:
         self._protocol.recv_frame(frame)
         # Here and not later: one chunk may bring a hundred thousand of them.
         self._protocol.events.clear()
+        if len(self._protocol.writes) > MAX_PONGS and not self._protocol.defer_pongs:
+            self._deferring = self._protocol.defer_pongs = True
         if frame.opcode is Opcode.PONG:
             self._on_pong(data)
 

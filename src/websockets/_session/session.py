@@ -182,8 +182,7 @@ class Session:
             self.aborted = True
         if self._failure_due is not None and now >= self._failure_due:
             self._failure_due = None
-            if self._messages.failing:
-                self._messages.fail_now()
+            self._messages.fail_now()
         if self.protocol.state is OPEN:
             self._tend_pings(now)
         self._settle(now)
@@ -200,7 +199,7 @@ class Session:
             data = pings.keepalive(now, self.reading_paused, self.written)
             self.protocol.send_ping(data)
             if self.protocol.debug:
-                self.protocol.logger.debug("%% sent keepalive ping")
+                self.protocol.logger.debug("% sent keepalive ping")
 
     # -- state
 
@@ -474,7 +473,7 @@ class Session:
     def _acknowledge(self, data: bytes) -> None:
         pings = self.pings
         if pings.acknowledge(data, pings.received_at) and self.protocol.debug:
-            self.protocol.logger.debug("%% received pong")
+            self.protocol.logger.debug("% received keepalive pong")
 
     def _watch_water(self) -> None:
         """Pause or resume reading (the user reads too slowly, or reads again)."""
