@@ -100,6 +100,8 @@ def deprecated(message: str) -> None:
 
 def take(kwargs: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Remove some keyword arguments, and return those that were there."""
+    if not kwargs:  # most often; connecting should be fast
+        return {}
     return {name: kwargs.pop(name) for name in names if name in kwargs}
 
 

@@ -232,7 +232,8 @@ class connect:
         self._tcp = take(kwargs, CLIENT_TCP)
         tls = take_prefixed(kwargs, "")
         proxy_tls = take_prefixed(kwargs, "proxy_")
-        check_names(connect, kwargs, ROUTE | CLIENT_TCP | TLS)
+        if kwargs:
+            check_names(connect, kwargs, ROUTE | CLIENT_TCP | TLS)
 
         def create_protocol(ws_uri: WebSocketURI) -> ClientProtocol:
             return ClientProtocol(
@@ -454,6 +455,8 @@ TLS = frozenset({"ssl_handshake_timeout", "ssl_shutdown_timeout"})
 
 def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Remove the arguments about TLS with a prefix, and return them without it."""
+    if not kwargs:
+        return {}
     return {
         name: kwargs.pop(prefix + name) for name in sorted(TLS) if prefix + name in kwargs
     }
