@@ -168,6 +168,24 @@ class Messages:
         assert error is not None  # see failing
         self._protocol.fail_parse(error)
 
+    def gather(self) -> None:
+        """Receive payload of an unfinished frame, when nothing before it is unread."""
+        message = self._message
+        if self._ready is not None or (message is not None and message.complete):
+            return
+        piece = self._frames.read_unfinished()
+        if piece is None:
+            return
+        head, data, end_of_frame = piece
+        if message is None:
+            self._message = message = Message(head & 0x0F == 1, head & RSV1 != 0)
+        if self._protocol.debug:
+            self._log(message, head, data, end_of_frame)
+        try:
+            message.append(data, end_of_frame, end_of_frame and head >= FIN)
+        except UnicodeDecodeError as exc:
+            self._fail(exc)
+
     def pull(self) -> Message | None:
         """
         Receive what has arrived of the next message.
@@ -194,6 +212,7 @@ class Messages:
                     continue
                 final = end_of_frame and head >= FIN
                 if message is None:
+                    # Messages in one piece, most of them, are made in one step.
                     self._message = message = Message(
                         head & 0x0F == 1, head & RSV1 != 0, data if final else None
                     )

@@ -171,6 +171,13 @@ class Pings:
             return False
         return True
 
+    def complaint(self, now: float) -> str:
+        """Say what was waited for, when :meth:`overdue` has found the peer silent."""
+        text = f"no pong within {self.timeout} seconds of a keepalive ping"
+        if self.received_at + (self.timeout or 0) > now:
+            text += "; bytes were received meanwhile, but none could be sent"
+        return text
+
     def stop(self) -> None:
         """End keepalive; pings in flight can still be answered."""
         self.ping_due = self.pong_due = None
