@@ -76,22 +76,17 @@ def test_bytes_that_trickle_in_cost_about_their_size(data):
 def test_control_frames_cost_nothing_once_reported(data):
     """Pings for months leave nothing in the reader, though nobody takes the data."""
 
-    def receive() -> FrameReader:
-        reader = trickle(data)
-        pings = b"".join(frame(0x89, bytes([i])) for i in range(250))
-        for start in range(0, 30 * len(pings), 777):
-            chunk = (pings * 3)[start % len(pings) :][:777]
-            reader.feed(chunk)
-            while reader.scan():
-                pass
+    reader = trickle(data)
+    pings = b"".join(frame(0x89, bytes([i])) for i in range(250))
+    for start in range(0, 60 * len(pings), 777):
+        chunk = (pings * 3)[start % len(pings) :][:777]
+        reader.feed(chunk)
+        while reader.scan():
+            pass
         assert reader.pending <= len(data) + 16
-        return reader
-
-    now, peak = allocated(receive)
-    assert now < len(data) + 8 * KIB
-    assert peak < len(data) + 32 * KIB
+        assert len(reader._buf) <= len(data) + 8 * KIB
     if data:
-        assert receive().read() == (data[0], data[-1:] * (len(data[4:]) or 1), True)
+        assert reader.read() == (data[0], data[-1:] * (len(data[4:]) or 1), True)
 
 
 def test_control_frames_behind_data_taken_in_part():

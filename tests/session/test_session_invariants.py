@@ -130,7 +130,7 @@ def test_invariant_8_every_phase_has_a_deadline(way):
 
 # -- invariant 9: memory
 
-HALF = 256 * KIB
+HALF = 64 * KIB
 
 
 def flood(unit: bytes, total: int) -> bytes:
@@ -140,16 +140,16 @@ def flood(unit: bytes, total: int) -> bytes:
 HOSTILE = {
     "messages of one byte": (flood(frame(0x81, b"x"), HALF), 0),
     "empty messages": (flood(frame(0x81), HALF // 4), 0),
-    "one large frame": (frame(0x82, bytes(64 * KIB)), 0),
+    "one large frame": (frame(0x82, bytes(16 * KIB)), 0),
     "fragments of one byte": (frame(0x01, b"x") + flood(frame(0, b"x"), HALF // 4), 0),
     "empty fragments": (frame(0x01) + flood(frame(0), HALF // 4), 0),
     "pings": (flood(frame(0x89), HALF // 2), 0),
     "pongs": (flood(frame(0x8A), HALF // 2), 0),
     "large pings": (flood(frame(0x89, bytes(125)), HALF), 0),
     "pings behind a message": (frame(0x81, b"x") + flood(frame(0x89), HALF // 2), 0),
-    "bytes after an error": (frame(0x81, b"x") + b"\x83" + bytes(4 * HALF), 0),
-    "one frame, byte by byte": (frame(0x82, bytes(16 * KIB)), 1),
-    "pings, byte by byte": (flood(frame(0x89), 16 * KIB), 1),
+    "bytes after an error": (frame(0x81, b"x") + b"\x83" + bytes(1024 * KIB), 0),
+    "one frame, byte by byte": (frame(0x82, bytes(8 * KIB)), 1),
+    "pings, byte by byte": (flood(frame(0x89), 4 * KIB), 1),
 }
 
 
@@ -159,7 +159,7 @@ HOSTILE = {
 def test_invariant_9_memory_is_bounded_by_max_size(name, waiting, closing):
     """Whatever a peer sends, a connection holds at most 2.5 x max_size + 256 KiB."""
     data, step = HOSTILE[name]
-    max_size = 64 * KIB
+    max_size = 16 * KIB
     step = step or 64 * KIB
     chunks = [data[i : i + step] for i in range(0, len(data), step)]
     session = client(max_size=max_size)
