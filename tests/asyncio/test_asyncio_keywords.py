@@ -93,7 +93,10 @@ def test_extra_headers_are_sent():
 )
 def test_wrong_values_show_at_once(options, error, text):
     """Mistakes are found before anything is opened."""
-    for call in (lambda **k: connect("ws://localhost/", **k), lambda **k: serve(echo, **k)):
+    for call in (
+        lambda **k: connect("ws://localhost/", **k),
+        lambda **k: serve(echo, **k),
+    ):
         with pytest.raises(error, match=text):
             call(**options)
 

@@ -117,7 +117,9 @@ def broadcast(
                 if len(data) < SHARED_SIZE:
                     send_compressed(connection, deflate, data, opcode)
                 else:
-                    groups.setdefault(deflate.share_key, []).append((connection, deflate))
+                    groups.setdefault(deflate.share_key, []).append(
+                        (connection, deflate)
+                    )
             elif protocol.side is SERVER:
                 if plain is None:
                     plain = serialize_frame(FIN | opcode, data, None)

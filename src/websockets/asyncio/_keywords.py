@@ -92,7 +92,9 @@ def deprecated(message: str) -> None:
     """Warn the first caller outside of this library."""
     level = 1
     frame = sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("websockets."):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(
+        "websockets."
+    ):
         frame = frame.f_back
         level += 1
     warnings.warn(message, DeprecationWarning, stacklevel=level)

@@ -218,7 +218,9 @@ class Connection(ConnectionIO):
                 or self.protocol.state is not OPEN
             ):
                 await self._wait_sendable()
-            self._open_session().send_message(message, text=text, compress=compress)
+            self._open_session().send_message(
+                cast("DataLike", message), text=text, compress=compress
+            )
             self._pump()
             if self._congested:
                 await self._wait_drained()
