@@ -65,10 +65,10 @@ class SendingHalf:
             self.logger.debug("= connection is %s", state.name)
         self._state = state
 
-    @property
-    def hooked(self) -> bool:
-        """Whether incoming frames must pass one by one, as objects."""
-        return self._foreign
+    if TYPE_CHECKING:
+
+        @property
+        def hooked(self) -> bool: ...
 
     def __init__(self) -> None:
         #: What to write; see :meth:`data_to_send`.

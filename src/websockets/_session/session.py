@@ -456,7 +456,7 @@ class Session:
             self._watch_water()
         elif not self._over:
             self._wind_up(now)
-        elif protocol.state is CLOSED:
+        else:
             self.pings.fail(self.exception)
 
     def _acknowledge(self, data: bytes) -> None:
