@@ -67,7 +67,8 @@ class Output:
         self.ending = False
         #: Nothing can be written any more.
         self.ended = False
-        transport.set_write_buffer_limits(high=1)
+        if not transport.is_closing():
+            transport.set_write_buffer_limits(high=1)
 
     @property
     def unsent(self) -> int:

@@ -265,17 +265,21 @@ class Connection(ConnectionIO):
         first = True
         try:
             async for data in fragments(message):
+                await self._wait_drained()
+                if self.protocol.state is not OPEN:
+                    await self._raise_closed()
                 session.send_fragment(
                     data, first=first, fin=False, text=text, compress=compress
                 )
                 first = False
                 self._pump()
+            if not first:
                 await self._wait_drained()
                 if self.protocol.state is not OPEN:
                     await self._raise_closed()
-            if not first:
                 session.send_fragment(b"", first=False, fin=True)
                 self._pump()
+                await self._wait_drained()
         except BaseException:
             # RFC 6455 has no way to take a message back.
             if not first and self.protocol.state is OPEN:
