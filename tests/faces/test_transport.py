@@ -151,3 +151,16 @@ async def test_waiter_cancelled_and_woken_at_once(face):
         asyncio.CancelledError,
         type(None),
     ]
+
+
+@scenario("asyncio")
+async def test_fragments_of_a_connection_that_closes_after_the_last(face):
+    """A fragmented message isn't ended on a connection that closes after its last frame."""
+    client, server = await face.pair()
+
+    def produce():
+        yield "a"
+        client.abort()
+
+    with pytest.raises(ConnectionClosedError):
+        await client.send(produce())
