@@ -23,7 +23,7 @@ from ..datastructures import Headers
 from ..exceptions import SecurityError
 from ..http11 import Request, Response
 from ..protocol import Protocol
-from ..uri import parse_uri
+from ..uri import WebSocketURI, parse_uri
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
 from .proxies.url import Proxy
@@ -62,6 +62,7 @@ async def open_connection(
     uri: str,
     settings: Settings,
     process_redirect: Callable[[Exception, str], Exception | str] | None = None,
+    parsed: WebSocketURI | None = None,
 ) -> Opened:
     """
     Connect to a WebSocket URI and perform the opening handshake (RFC 6455 section 4.1).
@@ -76,6 +77,8 @@ async def open_connection(
             the URI that was tried. It returns the URI to try next or the exception to
             raise. Whatever it decides, credentials stay with their origin. The
             default follows redirects as :mod:`~.redirects` says.
+        parsed: What :func:`~websockets.uri.parse_uri` returns for ``uri``, if the
+            face has called it.
     """
     if process_redirect is None:
         process_redirect = functools.partial(
@@ -86,7 +89,8 @@ async def open_connection(
         )
     fields = checked_fields(settings.additional_headers, "additional_headers")
     proxy_fields = checked_fields(settings.proxy_headers, "proxy_headers")
-    parsed = parse_uri(uri)
+    if parsed is None:
+        parsed = parse_uri(uri)
     proxies: tuple[Proxy, ...] | None = None
     redirects = 0
     while True:

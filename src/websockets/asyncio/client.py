@@ -337,7 +337,11 @@ class connect:
         if self._custom or type(self).open_tcp_connection is not open_tcp_connection:
             return await self._connect_custom()
         opened = await open_connection(
-            AsyncioNetwork(self._tcp), self.uri, self._settings, self._process_redirect
+            AsyncioNetwork(self._tcp),
+            self.uri,
+            self._settings,
+            self._process_redirect,
+            self.ws_uri,
         )
         connection = self._make_connection(opened.protocol)
         connection.request = opened.request
