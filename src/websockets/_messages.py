@@ -110,8 +110,8 @@ class Messages:
 
     @property
     def drained(self) -> bool:
-        """Whether no byte waits behind the message being received."""
-        return not self._frames.pending and self._ready is None
+        """Whether nothing waits behind the message being received, bytes or a pong."""
+        return not (self._frames.pending or self._deferring or self._ready is not None)
 
     @property
     def complete(self) -> bool:

@@ -179,6 +179,17 @@ def test_a_flood_of_pings_in_one_chunk():
     assert session.data_to_send() == [frame(0x8A, b"0")]
 
 
+def test_a_flood_of_pings_before_the_message_that_is_waited_for():
+    """The latest of many pings is answered, though the message behind them is what counts."""
+    session = client()
+    assert session.pop_message(0) is None
+    pings = [frame(0x89, str(i).encode()) for i in range(3000)]
+    session.receive_data(b"".join([*pings, frame(0x81, b"message")]), 0)
+    assert session.data_to_send()[-1].startswith(b"\x8a\x84")
+    assert not session.protocol.defer_pongs
+    assert session.pop_message(0) == "message"
+
+
 # -- streaming
 
 

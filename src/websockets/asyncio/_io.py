@@ -161,7 +161,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             self.data_received(chunk)
         if lost:
             self.connection_lost(exc)
-        elif eof and not self.eof_received():
+        elif eof and not self.eof_received() and not self.transport.is_closing():
+            # Closing a TLS transport twice makes asyncio's forget what it is for.
             self.transport.close()
 
     def send_prepared(self, data: bytes) -> None:
