@@ -278,6 +278,42 @@ def test_tls_loses_the_connection_in_the_last_moment(monkeypatch):
 
 
 @every_loop
+def test_tls_client_is_early(loop):
+    """A client's part of the TLS handshake may arrive before the server's begins."""
+
+    async def scenario():
+        stream, reader, writer = await stream_pair()
+        client = asyncio.create_task(
+            writer.start_tls(client_context(), server_hostname="localhost")
+        )
+        await until(lambda: stream._chunks)
+        await stream.start_tls(server_context(), server_side=True)
+        await client
+        writer.write(b"hello")
+        assert await stream.read() == b"hello"
+        await stream.write(b"world")
+        assert await reader.readexactly(5) == b"world"
+        await end(stream, writer)
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_tls_fails_at_once_though_the_client_is_early(loop):
+    """Wrong use of TLS is reported, whatever has arrived; the connection is dropped."""
+
+    async def scenario():
+        stream, _, writer = await stream_pair()
+        writer.write(b"hello")
+        await until(lambda: stream._chunks)
+        with pytest.raises(TypeError):
+            await stream.start_tls(None, server_side=True)
+        await end(stream, writer)
+
+    run_on(loop, scenario)
+
+
+@every_loop
 def test_tls_ends_behind_the_handshake(loop):
     """A peer that says goodbye before the takeover is heard, and TCP is closed."""
 
