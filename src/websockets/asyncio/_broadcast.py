@@ -93,7 +93,7 @@ def broadcast(
     groups: dict[Hashable, list[tuple[Connection, PerMessageDeflate]]] = {}
     for connection in connections:
         protocol = connection.protocol
-        if protocol.state is not OPEN:
+        if protocol.state is not OPEN or not connection.attached:
             continue
         if protocol.expect_continuation_frame:
             skipped.add(connection, ConcurrencyError("sending a fragmented message"))

@@ -146,6 +146,16 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             raise ConcurrencyError("the opening handshake isn't over")
         return self._session
 
+    @property
+    def attached(self) -> bool:
+        """Whether the conversation has begun; the opening handshake may be over before."""
+        return self._session is not None
+
+    def never_opened(self) -> None:
+        """Note that the opening handshake failed, and its stream is gone."""
+        self._lost = True
+        self._losers.wake()
+
     async def _wait_lost(self) -> None:
         while not self._lost:
             await self._losers.wait(self.loop)

@@ -380,10 +380,11 @@ class Connection(ConnectionIO):
 
         """
         if self._session is None:
+            # A callback of the opening handshake calls: that is what ends next.
             self.abort()
-        else:
-            self._session.close(self._now(), code, reason)
-            self._pump()
+            return
+        self._session.close(self._now(), code, reason)
+        self._pump()
         await self._wait_lost()
 
     def abort(self) -> None:
