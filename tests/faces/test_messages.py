@@ -107,6 +107,24 @@ async def test_streaming(face):
     assert await server.recv() == "after"
 
 
+@scenario(*ASYNCIO)
+async def test_streaming_stops_in_the_middle(face):
+    """Who leaves the loop gets the rest from the next call, without closing an iterator."""
+    client, server = await face.pair()
+    await client.send(["a", "b"])
+    async for fragment in server.recv_streaming():
+        assert fragment == "a"
+        break
+    assert [x async for x in server.recv_streaming()] == ["b", ""]
+    await client.send(["c", "d"])
+    first, second = server.recv_streaming(), server.recv_streaming()
+    assert await first.__anext__() == "c"
+    assert await second.__anext__() == "d"
+    with pytest.raises(ConcurrencyError, match="cannot go on with recv_streaming"):
+        await first.__anext__()
+    assert [x async for x in second] == [""]
+
+
 @scenario()
 async def test_streaming_starts_before_the_message_ends(face):
     """The first frame is received while the last one wasn't sent."""

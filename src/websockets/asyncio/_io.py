@@ -61,6 +61,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
     _lost = False
     _receiving = False
     _receiver: asyncio.Future[None] | None = None
+    # Identity of the latest recv_streaming().
+    _streamer: object | None = None
     _sending_fragments = False
     _burst = 0
 
