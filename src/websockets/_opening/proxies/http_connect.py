@@ -17,7 +17,7 @@ from ...exceptions import InvalidProxyMessage, InvalidProxyStatus
 from ...headers import build_authorization_basic, build_host
 from ...http11 import Response
 from ...streams import StreamReader
-from ..headers import Fields, replaced
+from ..headers import Fields, checked_fields, replaced
 from .bodies import read_body
 from .dialogue import Dialogue, Read, feed
 from .url import Proxy
@@ -55,13 +55,15 @@ def connect_request(
         user_agent_header: Value of ``User-Agent``, omitted when empty or :obj:`None`.
 
     Raises:
-        ValueError: A header can't be sent to a proxy.
+        InvalidHeaderValue: ``user_agent_header`` can't be sent.
+        ValueError: The host or a header can't be sent to a proxy.
     """
     for name, _ in headers:
         if name.lower() in FORBIDDEN:
             raise ValueError(
                 f"proxy_headers cannot contain {name}: a CONNECT request has no body"
             )
+    checked_fields({"User-Agent": user_agent_header or ""}, "user_agent_header")
     # RFC 9112 sections 3.2 and 3.2.3: authority form, always with a port, twice.
     authority = build_host(host, port, True, always_include_port=True)
     ours = [("Host", authority)]
