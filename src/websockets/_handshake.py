@@ -73,6 +73,18 @@ def check_key(key: str) -> None:
         raise InvalidHeaderValue("Sec-WebSocket-Key", key)
 
 
+def check_origins(origins: object) -> None:
+    """
+    Check the ``origins`` argument that a program gave.
+
+    Raises:
+        TypeError: if it is a string, any part of which would pass for an origin.
+
+    """
+    if isinstance(origins, str):
+        raise TypeError("origins must be a list, not a str")
+
+
 def all_items(headers: Headers, name: str, parse: Callable[[str], list[T]]) -> list[T]:
     """Return the items of a header that is a list, in one line or several."""
     return [item for value in headers.get_all(name) for item in parse(value)]

@@ -22,6 +22,7 @@ from ._handshake import (
     all_items,
     check_host,
     check_key,
+    check_origins,
     check_upgrade,
     log_message,
     one_value,
@@ -112,7 +113,8 @@ class ServerProtocol(Protocol):
         logger: logger for this connection; default: ``websockets.server``.
 
     Raises:
-        TypeError: if ``subprotocols`` isn't a list of strings.
+        TypeError: if ``subprotocols`` isn't a list of strings, or ``origins`` is a
+            string.
         ValueError: if the name of a subprotocol isn't valid.
 
     """
@@ -132,6 +134,7 @@ class ServerProtocol(Protocol):
     ) -> None:
         if subprotocols is not None:
             validate_subprotocols(subprotocols)
+        check_origins(origins)
         super().__init__(SERVER, state=state, max_size=max_size, logger=logger)
         #: What is acceptable.
         self.origins = origins
