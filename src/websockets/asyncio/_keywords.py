@@ -48,7 +48,6 @@ SERVER_LISTENING = frozenset(
 RENAMED = {
     "extra_headers": "additional_headers",
     "timeout": "close_timeout",
-    "ws_handler": "handler",
 }
 
 # Arguments without a meaning today: why they aren't missed.
