@@ -146,6 +146,7 @@ class Messages:
             self._read_hooked(self._ready)
         elif self._frames.unscanned:
             self._scan(self._frames)
+            self._frames.trim()
         if self._deferring:
             self._deferring = False
             self._protocol.release_pong()
@@ -242,6 +243,7 @@ class Messages:
         if message is None:
             return None
         self._message = None
+        self._frames.trim()
         try:
             data = self._inflate(message) if message.compressed else message.take()
             if message.text if decode is None else decode:
@@ -286,6 +288,7 @@ class Messages:
             self._fail(exc)
             return None
         if last:
+            self._frames.trim()
             self._message = self._decoder = self._validator = None
             self._inflated = 0
             self._continued = False

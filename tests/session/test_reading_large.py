@@ -76,3 +76,19 @@ def test_gathered_frames_in_the_debug_log(caplog):
     logged = [r.message for r in caplog.records if r.message.startswith("< BINARY")]
     assert len(logged) == 1
     assert "70000 bytes" in logged[0]
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_idle_connections_keep_no_large_buffer(waiting):
+    """Once everything was received, nothing is held of what was read from the network."""
+    session = client()
+    if waiting:
+        assert session.pop_message(0) is None
+    session.receive_data(serialize_frame(0x82, b"x" * 70_000, None), 0)
+    assert session.pop_message(0) == b"x" * 70_000
+    assert not session._messages._frames._buf
+    session.receive_data(serialize_frame(0x8A, b"pong", None) * 2000, 0)
+    assert not session._messages._frames._buf
+    session.receive_data(serialize_frame(0x82, b"y" * 70_000, None), 0)
+    assert session.pop_fragment(0) == (b"y" * 70_000, True)
+    assert not session._messages._frames._buf

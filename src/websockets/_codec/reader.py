@@ -32,7 +32,8 @@ NOWHERE = -(1 << 62)
 # Control frames returned by one scan: as objects, they cost 60 times their bytes.
 MAX_FOUND = 64
 
-# Bytes of control frames that may stay behind data that waits, whatever its size.
+# Bytes of control frames that may stay behind data that waits, whatever its size; and
+# of a buffer of which everything was taken.
 MAX_SKIPPED = 4096
 
 # First bytes of messages in one frame, without extensions: most frames.
@@ -52,7 +53,6 @@ class FrameReader:
         max_message_size: bytes a message may have, or :obj:`None` for no limit.
         max_fragment_size: bytes one frame of a message may have, or :obj:`None`.
         max_fragments: frames a message may have, or :obj:`None`.
-
     """
 
     __slots__ = (
@@ -96,9 +96,8 @@ class FrameReader:
     ) -> None:
         self.masked = masked
         self.limits = max_message_size, max_fragment_size
-        # The smaller one: what a message in one frame is held to.
-        sizes = [size for size in self.limits if size is not None]
-        self._plain_limit = min(sizes, default=None)
+        # What a message in one frame is held to.
+        self._plain_limit = min((x for x in self.limits if x is not None), default=None)
         self.max_fragments = max_fragments
         #: Bits that extensions allow; see :func:`~websockets._codec.rules.check_head`.
         self.reserved = 0
@@ -161,6 +160,11 @@ class FrameReader:
             if self._keep is not None:
                 self._keep -= pos
 
+    def trim(self) -> None:
+        """Let go of a large buffer of which everything was taken; more may be long to come."""
+        if self._pos > MAX_SKIPPED and self._pos == len(self._buf):
+            self.feed(b"")
+
     @property
     def pending(self) -> int:
         """Number of bytes held for :meth:`read` and :meth:`scan`."""
@@ -207,7 +211,6 @@ class FrameReader:
             ProtocolError: if the peer broke a rule of framing.
             PayloadTooBig: if a frame or its message is larger than the limit.
             TooManyFragments: if a message has more frames than the limit.
-
         """
         buf = self._buf
         pos = self._pos
@@ -221,14 +224,12 @@ class FrameReader:
             second = buf[pos + 1]
             length = second & 0x7F
             start = pos + 2
-            if (
+            plain = (
                 head in PLAIN
                 and not self._in_message
                 and (second > 0x7F) is self.masked
-            ):
-                plain = True
-            else:
-                plain = False
+            )
+            if not plain:
                 check_head(head, second, self._in_message, self.masked, self.reserved)
             if length > 125:
                 width = 2 if length == 126 else 8
@@ -446,8 +447,7 @@ class FrameReader:
             return
         if self._scan <= self._pos + self._missing:
             self._sync()
-        here = self._candidate <= len(self._buf)
-        keep = self._candidate if here else self._boundary
+        keep = self._candidate if self._candidate <= len(self._buf) else self._boundary
         if keep < self._pos:
             # The message being taken, if there is one, never ends.
             keep = self._pos
