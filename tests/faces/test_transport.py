@@ -27,8 +27,8 @@ async def stream_and_peer(face):
     return stream, peer
 
 
-def take_over(face, stream):
-    connection = Connection(Protocol(Side.CLIENT))
+def take_over(face, stream, side=Side.CLIENT):
+    connection = Connection(Protocol(side))
     connection.attach(stream)
     face.connections.append(connection)
     return connection
@@ -58,6 +58,21 @@ async def test_end_of_stream_behind_the_handshake(face):
     assert await connection.recv() == "hello"
     await connection.wait_closed()
     assert connection.close_code == 1000
+    peer.close()
+
+
+@scenario(*ASYNCIO)
+async def test_client_that_left_before_the_takeover(face):
+    """A server that has answered a Close and has seen the end releases the connection."""
+    stream, peer = await stream_and_peer(face)
+    peer.send(b"\x88\x82\0\0\0\0\x03\xe8")
+    peer.shutdown(socket.SHUT_WR)
+    while not stream._eof:
+        await asyncio.sleep(0)
+    connection = take_over(face, stream, Side.SERVER)
+    await connection.wait_closed()
+    assert connection.close_code == 1000
+    assert peer.recv(100) == CLOSE
     peer.close()
 
 
