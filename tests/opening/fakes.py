@@ -105,6 +105,9 @@ class FakeStream:
         await suspend("start_tls")
         return inner
 
+    def peer_certificate(self) -> bytes:
+        return self.network.certificate
+
     async def close(self) -> None:
         await suspend("close")
         self.network.log.append("close")
@@ -128,6 +131,7 @@ class FakeNetwork:
         log: What was done.
         open: Connections that weren't released.
         streams: All streams, those inside TLS included.
+        certificate: What all peers have, as DER.
     """
 
     def __init__(self, *scripts: Sequence[Act] | Exception) -> None:
@@ -135,6 +139,7 @@ class FakeNetwork:
         self.log: list[Any] = []
         self.open: set[FakeStream] = set()
         self.streams: list[FakeStream] = []
+        self.certificate = b""
         self.layers: dict[FakeStream, FakeStream] = {}
 
     async def connect(self, *event: Any) -> FakeStream:
@@ -157,6 +162,10 @@ class FakeNetwork:
 
     async def adopt(self, sock: Any) -> FakeStream:
         return await self.connect("adopt", sock)
+
+    async def run_blocking(self, call: Callable[[], Any]) -> Any:
+        await suspend("run_blocking")
+        return call()
 
     def default_context(self, alpn_protocols: tuple[str, ...] = ()) -> str:
         return "default " + ",".join(alpn_protocols)

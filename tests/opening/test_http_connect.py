@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
-from websockets._opening.proxies.dialogue import Read, converse
+from websockets._opening.proxies.dialogue import (
+    CERTIFICATE,
+    READ,
+    RECONNECT,
+    Blocking,
+    Read,
+    converse,
+)
 from websockets._opening.proxies.http_connect import HTTPHop
+from websockets._opening.route import ProxyLine, Route
 from websockets.datastructures import Headers
 from websockets.exceptions import (
     InvalidHeaderValue,
@@ -149,7 +159,10 @@ def tunnel(*script, proxy=PROXY):
     async def exchange():
         stream = await network.open_tcp(proxy.host, proxy.port)
         try:
-            return await converse(stream, HTTPHop(proxy).tunnel("h.test", 443))
+            line = types.SimpleNamespace(stream=stream)
+            opened = await converse(line, HTTPHop(proxy).tunnel("h.test", 443))
+            assert opened.scheme is None
+            return opened.response
         finally:
             assert (
                 stream.written
@@ -319,7 +332,30 @@ def test_translation():
             return (yield Read())
 
     async def exchange():
-        return await converse(await network.open_tcp("h", 1), stubborn())
+        line = types.SimpleNamespace(stream=await network.open_tcp("h", 1))
+        return await converse(line, stubborn())
 
     assert run(exchange()) == b"second"
     assert network.streams[0].timeouts == [5.0, None]
+
+
+def test_steps():
+    """A dialogue gets what it asks for, on a new connection after a Reconnect."""
+    network = FakeNetwork([b"old"], [b"new"])
+    network.certificate = b"DER"
+    route = Route(host="h", port=1, hops=(HTTPHop(PROXY),))
+
+    def curious():
+        answers = [(yield READ), (yield CERTIFICATE)]
+        yield RECONNECT
+        return [*answers, (yield READ), (yield Blocking(lambda: 6 * 7))]
+
+    async def exchange():
+        line = ProxyLine(network, route, 0, await network.open_tcp("p.test", 3128))
+        answers = await converse(line, curious())
+        line.stream.abort()
+        return answers
+
+    assert run(exchange()) == [b"old", b"DER", b"new", 42]
+    tcp = ("tcp", "p.test", 3128)
+    assert network.log == [tcp, "abort", tcp, "abort"]

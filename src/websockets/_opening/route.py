@@ -8,7 +8,7 @@ Doesn't know: the WebSocket handshake, redirects.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..exceptions import ProxyError
@@ -188,28 +188,75 @@ async def open_route(network: Network, route: Route) -> Stream:
         A stream to the server, inside TLS if the URI wants it. Whatever is raised,
         nothing stays open.
     """
-    stream = await open_first(network, route)
+    return await reach(network, route, len(route.hops))
+
+
+async def reach(network: Network, route: Route, depth: int) -> Stream:
+    """
+    Go a part of the way.
+
+    Args:
+        network: How to connect.
+        route: The way.
+        depth: How many proxies to go through.
+
+    Returns:
+        A stream to the next proxy, or to the server when there's none, inside TLS if
+        that's what it wants. Whatever is raised, nothing stays open.
+    """
+    if depth == 0:
+        stream = await open_first(network, route)
+    else:
+        stream = await pass_through(network, route, depth - 1)
+    if depth == len(route.hops):
+        context, name, options = route.context, route.server_hostname, route.tls_options
+    else:
+        hop = route.hops[depth]
+        context, options = hop.context, hop.tls_options
+        name = hop.server_hostname or hop.host
+    if context is None:
+        return stream
     try:
-        targets: tuple[HTTPHop | Route, ...] = (*route.hops[1:], route)
-        for hop, target in zip(route.hops, targets, strict=False):
-            try:
-                if hop.context is not None:
-                    name = hop.server_hostname or hop.host
-                    stream = await stream.start_tls(
-                        hop.context, name, **hop.tls_options
-                    )
-                await converse(stream, hop.tunnel(target.host, target.port))
-            except Exception as exc:
-                exc.add_note(f"while connecting through the proxy {hop.proxy}")
-                raise
-        if route.context is not None:
-            stream = await stream.start_tls(
-                route.context, route.server_hostname, **route.tls_options
-            )
-    except BaseException:
+        return await stream.start_tls(context, name, **options)
+    except BaseException as exc:
         stream.abort()
+        if depth < len(route.hops) and isinstance(exc, Exception):
+            exc.add_note(f"while connecting through the proxy {hop.proxy}")
         raise
-    return stream
+
+
+async def pass_through(network: Network, route: Route, index: int) -> Stream:
+    """Have a proxy, the one of that index, connect to whoever comes next."""
+    hop = route.hops[index]
+    target = route.hops[index + 1] if index + 1 < len(route.hops) else route
+    line = ProxyLine(network, route, index, await reach(network, route, index))
+    try:
+        await converse(line, hop.tunnel(target.host, target.port))
+    except BaseException as exc:
+        line.stream.abort()
+        if isinstance(exc, Exception):
+            exc.add_note(f"while connecting through the proxy {hop.proxy}")
+        raise
+    return line.stream
+
+
+@dataclasses.dataclass
+class ProxyLine:
+    """A connection to the proxy of a route that has that index."""
+
+    network: Network
+    route: Route
+    index: int
+    stream: Stream
+
+    async def reconnect(self) -> None:
+        """Abort the current stream; open another one, through the hops before."""
+        self.stream.abort()
+        self.stream = await reach(self.network, self.route, self.index)
+
+    async def run_blocking(self, call: Callable[[], Any]) -> Any:
+        """Call something in a thread, and return what it returns."""
+        return await self.network.run_blocking(call)
 
 
 async def open_first(network: Network, route: Route) -> Stream:

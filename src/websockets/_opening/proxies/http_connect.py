@@ -19,7 +19,7 @@ from ...http11 import Response
 from ...streams import StreamReader
 from ..headers import Fields, replaced
 from .bodies import read_body
-from .dialogue import Dialogue, Read, feed
+from .dialogue import Dialogue, Read, Tunnel, feed
 from .url import Proxy
 
 
@@ -106,12 +106,12 @@ class HTTPHop:
         """Port to connect to."""
         return self.proxy.port
 
-    def tunnel(self, host: str, port: int) -> Dialogue[Response]:
+    def tunnel(self, host: str, port: int) -> Dialogue[Tunnel]:
         """
         Ask the proxy to connect to ``host`` and ``port``.
 
         Returns:
-            The response that opened the tunnel.
+            The response that opened the tunnel, and how the user was authenticated.
 
         Raises:
             InvalidProxyStatus: The proxy refused.
@@ -130,7 +130,7 @@ class HTTPHop:
                 raise InvalidProxyMessage(
                     f"proxy sent {len(surplus)} bytes after its response"
                 )
-            return response
+            return Tunnel(response)
         yield from read_refusal(reader, response)
         raise InvalidProxyStatus(response)
 
