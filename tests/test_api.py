@@ -57,6 +57,8 @@ PROXIES = "the opening goes through proxies for all faces alike"
 
 GRAMMAR = "a step of the grammar that isn't documented; the parsers are"
 
+URL = "a URL will do instead"
+
 # All that 17.4 has and we don't, or have otherwise, and why.
 DIFFERENCES: dict[str, str] = {
     "websockets.Router": LATER,
@@ -95,6 +97,9 @@ DIFFERENCES: dict[str, str] = {
     "websockets.headers.parse_upgrade_protocol": GRAMMAR,
     "websockets.headers.peek_ahead": GRAMMAR,
     "websockets.http11.d": HELPER,
+    "websockets.proxy.Proxy(scheme) defaults to None, not None": URL,
+    "websockets.proxy.Proxy(host) defaults to None, not None": URL,
+    "websockets.proxy.Proxy(port) defaults to None, not None": URL,
 }
 
 

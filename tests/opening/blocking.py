@@ -174,6 +174,11 @@ class BlockingNetwork:
     async def adopt(self, sock: Any) -> SocketStream:
         return SocketStream(sock, self.time_left)
 
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
+        return tuple(str(address[0]) for *_, address in found)
+
     async def run_blocking(self, call: Callable[[], Any]) -> Any:
         with concurrent.futures.ThreadPoolExecutor() as executor:
             return executor.submit(call).result(self.time_left())

@@ -132,6 +132,7 @@ class FakeNetwork:
         open: Connections that weren't released.
         streams: All streams, those inside TLS included.
         certificate: What all peers have, as DER.
+        addresses: What names resolve to.
     """
 
     def __init__(self, *scripts: Sequence[Act] | Exception) -> None:
@@ -140,6 +141,7 @@ class FakeNetwork:
         self.open: set[FakeStream] = set()
         self.streams: list[FakeStream] = []
         self.certificate = b""
+        self.addresses = {"h.test": ("2001:db8::1", "192.0.2.1")}
         self.layers: dict[FakeStream, FakeStream] = {}
 
     async def connect(self, *event: Any) -> FakeStream:
@@ -162,6 +164,14 @@ class FakeNetwork:
 
     async def adopt(self, sock: Any) -> FakeStream:
         return await self.connect("adopt", sock)
+
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        await suspend("resolve")
+        self.log.append(("resolve", host, ipv4))
+        if host not in self.addresses:
+            raise OSError(f"{host} is unknown")
+        found = self.addresses[host]
+        return tuple(address for address in found if not (ipv4 and ":" in address))
 
     async def run_blocking(self, call: Callable[[], Any]) -> Any:
         await suspend("run_blocking")

@@ -34,6 +34,19 @@ CLIENTS = {
     "proxy": ("ws://h.test", {"proxy": "http://p"}, [[b"HTTP/1.1 2", b""]]),
     "tunnel": ("wss://h.test", {"proxy": "http://p"}, [[TUNNEL, switch]]),
     "https proxy": ("wss://h.test", {"proxy": "https://p"}, [[TUNNEL, switch]]),
+    "socks4": (
+        "ws://h.test",
+        {"proxy": "socks4://p"},
+        [[b"\x00\x5a", bytes(6), switch]],
+    ),
+    "socks5": (
+        "wss://h.test",
+        {"proxy": "socks5://u:p@p"},
+        [
+            [b"\x05\x02", b"\x01\x00", b"\x05\x05\x00"],
+            [b"\x05", b"\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6), switch],
+        ],
+    ),
     "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
     "redirect": (
         "ws://h.test",

@@ -10,19 +10,23 @@ from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
 from websockets._opening.route import open_route, plan_route
 from websockets._opening.settings import DEFAULT, Settings
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidProxy, InvalidProxyStatus, ProxyError
+from websockets.exceptions import InvalidProxy, InvalidProxyStatus
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 
-def go(uri, *scripts, proxy_fields=(), **kwargs):
+DONE4 = b"\x00\x5a\x00\x00\x00\x00\x00\x00"
+DONE5 = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x04\xd2"
+
+
+def go(uri, *scripts, proxy_fields=(), opened=0, **kwargs):
     """Go a route; return the network."""
     network = FakeNetwork(*(scripts or [[]]))
     settings = Settings(create_protocol=ClientProtocol, **kwargs)
     route = plan_route(network, parse_uri(uri), settings, proxy_fields)
     stream = run(open_route(network, route))
     assert stream is network.streams[-1]
-    assert network.open == {network.streams[0]}
+    assert network.open == {network.streams[opened]}
     return network
 
 
@@ -228,6 +232,11 @@ def test_no_proxy(environment):
             "proxy_ssl argument is incompatible with an http:// proxy",
         ),
         (
+            "socks5://p",
+            {"proxy_ssl": True},
+            "proxy_ssl argument is incompatible with a socks5:// proxy",
+        ),
+        (
             "https://p",
             {"proxy_ssl": None},
             "proxy_ssl=None is incompatible with an https:// proxy",
@@ -264,14 +273,59 @@ def test_invalid_proxy():
         plan("ws://h", proxy="ftp://p")
 
 
-@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
-def test_socks(scheme):
-    """A SOCKS proxy is an error that says so, and doesn't show credentials."""
-    with pytest.raises(ProxyError) as info:
-        plan("ws://h", proxy=f"{scheme}://ann:s3cret@p")
-    assert str(info.value) == (
-        f"SOCKS proxies aren't available in this version of websockets: {scheme}://p:1080"
+def test_socks_by_name():
+    """socks5h:// and socks4a:// leave the name to the proxy."""
+    network = go("ws://h.test/", [b"\x05\x00", DONE5], proxy="socks5h://p.test")
+    assert network.log == [("tcp", "p.test", 1080), "write", "write"]
+    assert network.written == [b"\x05\x01\x00\x05\x01\x00\x03\x06h.test\x00\x50"]
+    network = go("wss://h.test/", [DONE4], proxy="socks4a://ann@p.test:9050")
+    assert network.log == [
+        ("tcp", "p.test", 9050),
+        "write",
+        ("tls", "default ", "h.test", {}),
+    ]
+    assert network.written[0] == b"\x04\x01\x01\xbb\x00\x00\x00\x01ann\x00h.test\x00"
+
+
+def test_socks_by_address():
+    """socks5:// and socks4:// get an address, the latter IPv4."""
+    network = go("ws://h.test/", [b"\x05\x00", DONE5], proxy="socks5://p.test")
+    assert network.log[1] == ("resolve", "h.test", False)
+    assert network.written[0][6:7] == b"\x04"
+    network = go("ws://h.test/", [DONE4], proxy="socks4://p.test")
+    assert network.log[1] == ("resolve", "h.test", True)
+    assert network.written == [b"\x04\x01\x00\x50\xc0\x00\x02\x01\x00"]
+
+
+def test_socks_next_address():
+    """The next address is tried, by a new connection, when the proxy can't reach one."""
+    network = go(
+        "ws://h.test/",
+        [b"\x05\x00", b"\x05\x04\x00"],
+        [b"\x05\x00", DONE5],
+        proxy="socks5://p.test",
+        opened=1,
     )
+    tcp = ("tcp", "p.test", 1080)
+    assert network.log == [
+        tcp,
+        ("resolve", "h.test", False),
+        *["write", "write", "abort"],
+        tcp,
+        *["write", "write"],
+    ]
+
+
+def test_socks_unknown_name():
+    """A name that isn't known here is an OSError; nothing stays open."""
+    exc = fail("ws://g.test", [], OSError, proxy="socks5://p.test")
+    assert str(exc) == "g.test is unknown"
+
+
+def test_socks_mistake():
+    """Credentials that SOCKS can't carry are found before anything is opened."""
+    with pytest.raises(ValueError, match="SOCKS5 allows 255 bytes"):
+        plan("ws://h", proxy="socks5://" + "u" * 256 + "@p")
 
 
 def test_proxy_header_mistake():

@@ -122,6 +122,19 @@ class Network(Protocol):
         """Take over a connected socket, or what the face calls a stream."""
         ...
 
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        """
+        Return the IP addresses of a host name, in order of preference.
+
+        Args:
+            host: Host name, or IP address, which is returned.
+            ipv4: Whether IPv6 addresses are of no use.
+
+        Raises:
+            OSError: There's none.
+        """
+        ...
+
     async def run_blocking(self, call: Callable[[], T]) -> T:
         """
         Call something that may wait, such as a library that asks a server.

@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..exceptions import ProxyError
 from ..typing import PathLike
 from ..uri import WebSocketURI
 from .headers import Fields
@@ -19,6 +18,7 @@ from .network import Network, Stream
 from .proxies.dialogue import converse
 from .proxies.discovery import discover_proxy
 from .proxies.http_connect import HTTPHop, connect_request
+from .proxies.socks import SOCKS, SOCKSHop
 from .proxies.url import Proxy, parse_proxy
 from .settings import DEFAULT, Settings
 
@@ -48,7 +48,7 @@ class Route:
 
     host: str
     port: int
-    hops: tuple[HTTPHop, ...] = ()
+    hops: tuple[HTTPHop | SOCKSHop, ...] = ()
     context: Any = None
     server_hostname: str | None = None
     tls_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -74,7 +74,6 @@ def plan_route(
 
     Raises:
         InvalidProxy: The URL of the proxy isn't valid.
-        ProxyError: The proxy is one that isn't supported.
         TypeError: ``proxy`` is of a wrong type.
         ValueError: Arguments contradict each other or the URI.
     """
@@ -104,13 +103,14 @@ def plan_route(
     elif settings.server_hostname is not None:
         raise ValueError("server_hostname is only meaningful with ssl")
 
-    hops: tuple[HTTPHop, ...] = ()
+    hops: tuple[HTTPHop | SOCKSHop, ...] = ()
     if settings.sock is None and not settings.unix:
         proxy = choose_proxy(settings.proxy, uri.secure, host, port)
         if proxy is not None:
             hops = (plan_hop(network, proxy, settings, proxy_fields),)
-            # Look for mistakes in the headers now.
-            connect_request(proxy, host, port, proxy_fields)
+            if isinstance(hops[0], HTTPHop):
+                # Look for mistakes in the headers now.
+                connect_request(proxy, host, port, proxy_fields)
     return Route(
         host=host,
         port=port,
@@ -151,12 +151,8 @@ def plan_hop(
     proxy: Proxy,
     settings: Settings,
     fields: Fields,
-) -> HTTPHop:
+) -> HTTPHop | SOCKSHop:
     """Return what's needed to get through one proxy."""
-    if proxy.scheme not in ("http", "https"):
-        raise ProxyError(
-            f"SOCKS proxies aren't available in this version of websockets: {proxy}"
-        )
     context = None
     if proxy.scheme == "https":
         if not settings.proxy_ssl:
@@ -167,9 +163,11 @@ def plan_hop(
         if context is DEFAULT or context is True:
             context = network.default_context(PROXY_ALPN)
     elif settings.proxy_ssl is not DEFAULT and settings.proxy_ssl:
-        raise ValueError("proxy_ssl argument is incompatible with an http:// proxy")
+        raise ValueError(f"proxy_ssl argument is incompatible with {proxy.kind}")
     elif settings.proxy_server_hostname is not None:
         raise ValueError("proxy_server_hostname is only meaningful with proxy_ssl")
+    if proxy.scheme in SOCKS:
+        return SOCKSHop(proxy)
     return HTTPHop(
         proxy,
         fields,
@@ -257,6 +255,10 @@ class ProxyLine:
     async def run_blocking(self, call: Callable[[], Any]) -> Any:
         """Call something in a thread, and return what it returns."""
         return await self.network.run_blocking(call)
+
+    async def resolve(self, host: str, ipv4: bool) -> tuple[str, ...]:
+        """Return the IP addresses of a host, at least one."""
+        return await self.network.resolve(host, ipv4)
 
 
 async def open_first(network: Network, route: Route) -> Stream:

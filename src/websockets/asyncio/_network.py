@@ -328,6 +328,19 @@ class AsyncioNetwork:
         _, stream = await create(self._factory, sock=sock, **self._options)
         return cast(AsyncioStream, stream)
 
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        """
+        Return the IP addresses of a host name, in order of preference.
+
+        Raises:
+            OSError: There's none.
+        """
+        family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        found = await self._loop.getaddrinfo(
+            host, None, family=family, type=socket.SOCK_STREAM
+        )
+        return tuple(str(address[0]) for *_, address in found)
+
     async def run_blocking(self, call: Callable[[], T]) -> T:
         """
         Call something in a daemon thread. Cancelling abandons it.

@@ -5,5 +5,6 @@
 ``no_proxy``      which hosts are reached without a proxy
 ``dialogue``      how an exchange with a proxy asks for bytes: sans-I/O
 ``http_connect``  CONNECT, for ``http://`` and ``https://`` proxies
+``socks``         SOCKS4, SOCKS4a and SOCKS5
 ``bodies``        the body of a refusal
 """

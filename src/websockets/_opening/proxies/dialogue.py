@@ -13,6 +13,7 @@ bytes                   they are written; the answer has no meaning
 :class:`Reconnect`      the stream is replaced by a new one to the same proxy; the answer
                         has no meaning
 :class:`Blocking`       what the call returned
+:class:`Resolve`        the IP addresses of a host, a tuple that isn't empty
 ======================  ===============================================================
 
 What goes wrong in a step is thrown into it, so it can translate errors. It
@@ -40,6 +41,7 @@ __all__ = [
     "Line",
     "Read",
     "Reconnect",
+    "Resolve",
     "Step",
     "Tunnel",
     "converse",
@@ -85,11 +87,25 @@ class Blocking:
     call: Callable[[], Any]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resolve:
+    """
+    A request for the IP addresses of a host, in order of preference.
+
+    Args:
+        host: Host name or IP address.
+        ipv4: Whether only IPv4 will do.
+    """
+
+    host: str
+    ipv4: bool = False
+
+
 READ = Read()
 CERTIFICATE = Certificate()
 RECONNECT = Reconnect()
 
-Step: TypeAlias = "bytes | Read | Certificate | Reconnect | Blocking"
+Step: TypeAlias = "bytes | Read | Certificate | Reconnect | Blocking | Resolve"
 Dialogue: TypeAlias = Generator[Step, Any, T]
 
 
@@ -122,6 +138,10 @@ class Line(Protocol):
 
     async def run_blocking(self, call: Callable[[], Any]) -> Any:
         """Call something in a thread, and return what it returns."""
+        ...
+
+    async def resolve(self, host: str, ipv4: bool) -> tuple[str, ...]:
+        """Return the IP addresses of a host, at least one."""
         ...
 
 
@@ -165,6 +185,8 @@ async def converse(line: Line, dialogue: Dialogue[T]) -> T:
                         await line.reconnect()
                     case Blocking():
                         answer = await line.run_blocking(step.call)
+                    case Resolve():
+                        answer = await line.resolve(step.host, step.ipv4)
                     case _:
                         await line.stream.write(step)
             except Exception as exc:
