@@ -6,6 +6,7 @@ Owns: names. What is behind them is in ``_opening/proxies``.
 from __future__ import annotations
 
 from ._opening.headers import checked_fields
+from ._opening.progress import ProxyHop
 from ._opening.proxies.discovery import discover_proxy
 from ._opening.proxies.http_connect import connect_request
 from ._opening.proxies.url import Proxy, parse_proxy
@@ -14,7 +15,7 @@ from .http11 import USER_AGENT
 from .uri import WebSocketURI
 
 
-__all__ = ["Proxy", "get_proxy", "parse_proxy"]
+__all__ = ["Proxy", "ProxyHop", "get_proxy", "parse_proxy"]
 
 
 def get_proxy(uri: WebSocketURI) -> str | None:

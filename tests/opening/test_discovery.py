@@ -123,6 +123,15 @@ def test_system_exceptions():
     assert find("wss://i.test", system=settings, no_proxy="j.test") == "http://s:1"
 
 
+def test_no_proxy_argument():
+    """no_proxy given by the user replaces the environment's, and leaves the system's."""
+    environ = {"https_proxy": "http://e", "no_proxy": "h.test"}
+    settings = system(bypassed=["i.test"], https="http://s")
+    assert find_proxy(True, "h.test", 443, environ, None, "") == "http://e"
+    assert find_proxy(True, "i.test", 443, environ, None, "i.test") is None
+    assert find_proxy(True, "i.test", 443, {}, settings, "") is None
+
+
 @pytest.mark.parametrize(
     ("platform", "suffix"), [("darwin", "macosx_sysconf"), ("win32", "registry")]
 )

@@ -47,6 +47,21 @@ CLIENTS = {
             [b"\x05", b"\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6), switch],
         ],
     ),
+    "chain": (
+        "wss://h.test",
+        {"proxy": ["https://p", "socks5h://q", "http://r"]},
+        [
+            [
+                *[TUNNEL, b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6)],
+                *[TUNNEL, switch],
+            ]
+        ],
+    ),
+    "chain again": (
+        "ws://h.test",
+        {"proxy": ["http://p", "socks4://q"]},
+        [[TUNNEL, b"\x00\x5b"], [TUNNEL, b"\x00\x5a" + bytes(6), switch]],
+    ),
     "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
     "redirect": (
         "ws://h.test",
@@ -75,6 +90,7 @@ def test_client_interrupted(name, exception):
     labels = []
     while True:
         network = FakeNetwork(*scripts)
+        network.addresses["h.test"] = ("192.0.2.1", "192.0.2.2")
         coro = connecting(network, uri, settings)
         label = interrupt(coro, len(labels), exception())
         assert network.open == set()
@@ -84,7 +100,7 @@ def test_client_interrupted(name, exception):
     # The test looked at what it claims to look at.
     assert labels[0] in {"tcp", "unix", "adopt"}
     assert {"write", "read"} <= set(labels)
-    tls = len(scripts) > 1 or uri.startswith("wss") or "https" in name
+    tls = name == "redirect" or uri.startswith("wss") or "https" in name
     assert ("start_tls" in labels) == tls
 
 

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
-from websockets._opening.route import open_route, plan_route
+from websockets._opening.progress import Progress
+from websockets._opening.route import Planner, open_route
 from websockets._opening.settings import DEFAULT, Settings
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidProxy, InvalidProxyStatus
@@ -19,12 +20,11 @@ DONE4 = b"\x00\x5a\x00\x00\x00\x00\x00\x00"
 DONE5 = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x04\xd2"
 
 
-def go(uri, *scripts, proxy_fields=(), opened=0, **kwargs):
+def go(uri, *scripts, opened=0, **kwargs):
     """Go a route; return the network."""
     network = FakeNetwork(*(scripts or [[]]))
-    settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    route = plan_route(network, parse_uri(uri), settings, proxy_fields)
-    stream = run(open_route(network, route))
+    go.progress = Progress()
+    stream = run(open_route(network, plan(uri, **kwargs), go.progress))
     assert stream is network.streams[-1]
     assert network.open == {network.streams[opened]}
     return network
@@ -32,9 +32,8 @@ def go(uri, *scripts, proxy_fields=(), opened=0, **kwargs):
 
 def plan(uri, **kwargs):
     """Plan a route, without going it."""
-    network = FakeNetwork()
     settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    return plan_route(network, parse_uri(uri), settings)
+    return Planner(settings).plan(FakeNetwork(), uri, parse_uri(uri))
 
 
 # Without proxy
@@ -194,7 +193,7 @@ def test_proxy_headers():
         [TUNNEL],
         proxy="http://u:p@p.test",
         user_agent_header=None,
-        proxy_fields=(("X", "1"),),
+        proxy_headers={"X": "1"},
     )
     assert fields(network.written[0])[1:] == [
         ("Proxy-Authorization", "Basic dTpw"),
@@ -330,11 +329,8 @@ def test_socks_mistake():
 
 def test_proxy_header_mistake():
     """A header that can't go to a proxy is found before anything is opened."""
-    settings = Settings(create_protocol=ClientProtocol, proxy="http://p")
     with pytest.raises(ValueError, match="Content-Length"):
-        plan_route(
-            FakeNetwork(), parse_uri("ws://h"), settings, (("Content-Length", "1"),)
-        )
+        plan("ws://h", proxy="http://p", proxy_headers={"Content-Length": "1"})
 
 
 def test_secrets_not_shown():
@@ -344,8 +340,9 @@ def test_secrets_not_shown():
         additional_headers={"X": "s3cret"},
         proxy="http://ann:s3cret@p",
         proxy_headers={"X": "s3cret"},
+        proxy_auth=("ann", "s3cret"),
     )
-    route = plan_route(FakeNetwork(), parse_uri("ws://h"), settings, (("X", "s3cret"),))
+    route = Planner(settings).plan(FakeNetwork(), "ws://h", parse_uri("ws://h"))
     assert "s3cret" not in repr(route) + repr(settings)
 
 
@@ -355,8 +352,7 @@ def test_secrets_not_shown():
 def fail(uri, script, exception, **kwargs):
     """Go a route that fails; return the exception."""
     network = FakeNetwork(script)
-    settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    route = plan_route(network, parse_uri(uri), settings)
+    route = plan(uri, **kwargs)
     with pytest.raises(exception) as info:
         run(open_route(network, route))
     assert not network.open
@@ -379,7 +375,7 @@ def test_tls_failure():
     exc = fail(
         "wss://h.test", [], OSError, proxy="https://p.test", proxy_ssl=OSError("TLS")
     )
-    assert exc.__notes__ == ["while connecting through the proxy https://p.test:443"]
+    assert exc.__notes__ == ["while performing a TLS handshake with https://p.test:443"]
     fail("wss://h.test", [TUNNEL], OSError, proxy="https://p", ssl=OSError("TLS"))
 
 
@@ -391,5 +387,7 @@ def test_refused_by_proxy():
         InvalidProxyStatus,
         proxy="http://p.test",
     )
-    assert exc.__notes__ == ["while connecting through the proxy http://p.test:80"]
+    assert exc.__notes__ == [
+        "while asking the proxy http://p.test:80 to connect to h.test:80"
+    ]
     assert fail.log == [("tcp", "p.test", 80), "write", "abort"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from websockets._opening.proxies.dialogue import RECONNECT, Read
+from websockets._opening.proxies.dialogue import RECONNECT, Read, Trace
 from websockets._opening.proxies.socks import check_socks, socks_connect
 from websockets.exceptions import InvalidProxyMessage, ProxyError
 from websockets.proxy import parse_proxy
@@ -29,12 +29,14 @@ class Talk:
     Attributes:
         written: What each connection got, message by message.
         tunnel: What the dialogue returned.
+        traced: Lines for the log.
     """
 
     def __init__(self, url, *replies, hosts=("h.test",), port=443, size=1000):
         replies = list(replies)
         self.written = [[]]
         self.tunnel = None
+        self.traced = []
         chunks = []
         dialogue = socks_connect(parse_proxy(url), hosts, port)
         step = next(dialogue)
@@ -42,6 +44,9 @@ class Talk:
             while True:
                 if step is RECONNECT:
                     self.written.append([])
+                    step = dialogue.send(None)
+                elif isinstance(step, Trace):
+                    self.traced.extend(step.lines)
                     step = dialogue.send(None)
                 elif isinstance(step, Read):
                     if not chunks:
@@ -181,6 +186,21 @@ def test_password(user_info, request_, size):
     talk = Talk(f"socks5h://{user_info}@p", PASSWORD, WELCOME, DONE5, size=size)
     assert talk.written[0][:2] == [b"\x05\x02\x00\x02", request_]
     assert talk.tunnel.scheme == "password"
+
+
+def test_trace():
+    """The log tells what's said, without user name and password."""
+    talk = Talk("socks5h://ann:s3cret@p", PASSWORD, WELCOME, DONE5)
+    assert talk.traced == [
+        "> SOCKS5 methods [0, 2]",
+        "< SOCKS5 method 2",
+        "> SOCKS5 user name *** password ***",
+        "< SOCKS5 status 0",
+        "> SOCKS5 CONNECT h.test port 443",
+        "< SOCKS5 reply 0",
+    ]
+    talk = Talk("socks4a://ann@p", DONE4)
+    assert talk.traced == ["> SOCKS4 CONNECT h.test port 443", "< SOCKS4 reply 90"]
 
 
 def test_password_not_wanted():

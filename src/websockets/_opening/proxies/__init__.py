@@ -6,5 +6,6 @@
 ``dialogue``      how an exchange with a proxy asks for bytes: sans-I/O
 ``http_connect``  CONNECT, for ``http://`` and ``https://`` proxies
 ``socks``         SOCKS4, SOCKS4a and SOCKS5
+``traces``        what the log shows of it
 ``bodies``        the body of a refusal
 """

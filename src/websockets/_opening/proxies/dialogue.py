@@ -14,6 +14,7 @@ bytes                   they are written; the answer has no meaning
                         has no meaning
 :class:`Blocking`       what the call returned
 :class:`Resolve`        the IP addresses of a host, a tuple that isn't empty
+:class:`Trace`          its lines are logged; the answer has no meaning
 ======================  ===============================================================
 
 What goes wrong in a step is thrown into it, so it can translate errors. It
@@ -43,6 +44,7 @@ __all__ = [
     "Reconnect",
     "Resolve",
     "Step",
+    "Trace",
     "Tunnel",
     "converse",
     "feed",
@@ -101,11 +103,24 @@ class Resolve:
     ipv4: bool = False
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trace:
+    """
+    A request to log what's said, at level DEBUG.
+
+    Args:
+        lines: What to log, without credentials. Each starts with ``">"`` for what is
+            sent, ``"<"`` for what was received.
+    """
+
+    lines: tuple[str, ...]
+
+
 READ = Read()
 CERTIFICATE = Certificate()
 RECONNECT = Reconnect()
 
-Step: TypeAlias = "bytes | Read | Certificate | Reconnect | Blocking | Resolve"
+Step: TypeAlias = "bytes | Read | Certificate | Reconnect | Blocking | Resolve | Trace"
 Dialogue: TypeAlias = Generator[Step, Any, T]
 
 
@@ -138,6 +153,10 @@ class Line(Protocol):
 
     async def run_blocking(self, call: Callable[[], Any]) -> Any:
         """Call something in a thread, and return what it returns."""
+        ...
+
+    def trace(self, lines: tuple[str, ...]) -> None:
+        """Log lines at level DEBUG."""
         ...
 
     async def resolve(self, host: str, ipv4: bool) -> tuple[str, ...]:
@@ -185,6 +204,8 @@ async def converse(line: Line, dialogue: Dialogue[T]) -> T:
                         await line.reconnect()
                     case Blocking():
                         answer = await line.run_blocking(step.call)
+                    case Trace():
+                        line.trace(step.lines)
                     case Resolve():
                         answer = await line.resolve(step.host, step.ipv4)
                     case _:

@@ -19,9 +19,10 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from ..._secrets import MASK
 from ...exceptions import InvalidProxyMessage, ProxyError
 from ...streams import StreamReader
-from .dialogue import RECONNECT, Dialogue, Resolve, Tunnel, feed
+from .dialogue import RECONNECT, Dialogue, Resolve, Trace, Tunnel, feed
 from .url import Proxy
 
 
@@ -196,9 +197,11 @@ def connect4(
         # SOCKS4a: an impossible address announces a name behind the user name.
         address = ipaddress.IPv4Address("0.0.0.1")
         name = encode_name(host) + b"\0"
+    yield Trace((f"> SOCKS4 CONNECT {host} port {port}",))
     head = b"\x04\x01" + port.to_bytes(2) + address.packed
     yield head + username + b"\0" + name
     version, code = yield from receive(reader, 2)
+    yield Trace((f"< SOCKS4 reply {code}",))
     if version != 0:
         raise not_socks(f"version of SOCKS4 reply is {version}, not 0")
     if code != 90:
@@ -222,8 +225,10 @@ def connect5(
     methods = [NO_AUTHENTICATION]
     if proxy.user_info is not None:
         methods.append(PASSWORD)
+    yield Trace((f"> SOCKS5 methods {methods}",))
     yield bytes([5, len(methods), *methods])
     version, method = yield from receive(reader, 2)
+    yield Trace((f"< SOCKS5 method {method}",))
     if version != 5:
         raise not_socks(f"version of SOCKS5 reply is {version}, not 5")
     if method == NONE_OF_THESE:
@@ -241,6 +246,7 @@ def connect5(
     if method == PASSWORD:
         assert proxy.user_info is not None  # or it wouldn't have been offered
         scheme = "password"
+        yield Trace((f"> SOCKS5 user name {MASK} password {MASK}",))
         username, password = map(encode, proxy.user_info)
         yield b"".join(
             [
@@ -253,13 +259,16 @@ def connect5(
         )
         # Proxies disagree on the version in the reply.
         _, status = yield from receive(reader, 2)
+        yield Trace((f"< SOCKS5 status {status}",))
         if status != 0:
             error = ProxyError(REFUSED)
             error.add_note("the proxy refused the user name and password")
             raise error
 
+    yield Trace((f"> SOCKS5 CONNECT {host} port {port}",))
     yield b"\x05\x01\x00" + target + port.to_bytes(2)
     version, code = yield from receive(reader, 2)
+    yield Trace((f"< SOCKS5 reply {code}",))
     if version != 5:
         raise not_socks(f"version of SOCKS5 reply is {version}, not 5")
     if code != 0:
