@@ -281,6 +281,6 @@ def test_comparison_finds_missing_names():
 
 def test_names_are_exported():
     """Everything in __all__ exists, once."""
-    assert len(websockets.__all__) == len(set(websockets.__all__)) == 63
+    assert len(websockets.__all__) == len(set(websockets.__all__)) == 65
     for name in websockets.__all__:
         assert getattr(websockets, name) is not None

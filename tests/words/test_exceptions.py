@@ -37,6 +37,7 @@ from websockets.exceptions import (
     NegotiationError,
     PayloadTooBig,
     ProtocolError,
+    ProxyAuthenticationError,
     ProxyError,
     ProxyTimeout,
     SecurityError,
@@ -89,6 +90,10 @@ TEXTS = [
     (InvalidProxy("ftp://p", "no"), "ftp://p isn't a valid proxy: no"),
     # Handshakes
     (InvalidProxyStatus(REFUSED), "proxy rejected connection: HTTP 407"),
+    (
+        ProxyAuthenticationError(REFUSED, ("NTLM",), "NTLM refused"),
+        "proxy rejected connection: HTTP 407",
+    ),
     (InvalidStatus(FORBIDDEN), "server rejected WebSocket connection: HTTP 403"),
     (InvalidMethod("POST"), "unsupported HTTP method: POST"),
     (InvalidProtocol("HTTP/1.0"), "unsupported HTTP version: HTTP/1.0"),
@@ -180,6 +185,7 @@ PARENTS = {
     "PayloadTooBig": (WebSocketException,),
     "ProtocolError": (WebSocketException,),
     "ProxyError": (InvalidHandshake,),
+    "ProxyAuthenticationError": (InvalidProxyStatus,),
     "ProxyTimeout": (ProxyError, TimeoutError),
     "RequestLineTooLong": (SecurityError,),
     "SecurityError": (InvalidHandshake,),

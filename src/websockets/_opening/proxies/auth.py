@@ -21,6 +21,7 @@ from .url import Proxy
 
 __all__ = [
     "AuthContext",
+    "AuthFailed",
     "AuthUnavailable",
     "BasicAuth",
     "BearerAuth",
@@ -37,9 +38,13 @@ Flow: TypeAlias = Generator["str | None", Challenge, None]
 warned: set[str] = set()
 
 
-class AuthUnavailable(Exception):
+class AuthFailed(Exception):
+    """Raised by a flow that can't go on, for the reason in its text."""
+
+
+class AuthUnavailable(AuthFailed):
     """
-    Raised by a flow that can't go on, for the reason in its text.
+    Raised by a flow that can't be used here, for the reason in its text.
 
     It means that nothing which depends on the password was sent, so that another scheme
     may be tried without locking an account.
@@ -108,7 +113,8 @@ class ProxyAuth:
             hop: What to authenticate for.
 
         Raises:
-            AuthUnavailable: The scheme can't be used here.
+            AuthUnavailable: The scheme can't be used here, another one may be.
+            AuthFailed: Something went wrong after credentials were sent.
         """
         raise NotImplementedError
 
