@@ -122,6 +122,7 @@ async def raw_client(server: Any) -> AsyncIterator[Any]:
 @contextlib.asynccontextmanager
 async def raw_server(
     talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
     """A server that speaks bytes, one conversation per connection; gives its port."""
     conversations = set()
@@ -138,7 +139,7 @@ async def raw_server(
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
     try:
         yield port_of(server)
     finally:

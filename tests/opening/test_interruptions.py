@@ -81,7 +81,9 @@ async def connecting(network, uri, settings):
         opened.stream.abort()
 
 
-@pytest.mark.parametrize("exception", [Cancelled, OSError, ConnectionResetError])
+@pytest.mark.parametrize(
+    "exception", [Cancelled, OSError, ConnectionResetError, TimeoutError]
+)
 @pytest.mark.parametrize("name", CLIENTS)
 def test_client_interrupted(name, exception):
     """A client's ceremony that's stopped, at any await, leaves nothing open."""
