@@ -71,7 +71,7 @@ class Attempt:
 
     auth: ProxyAuth
     flow: Flow
-    value: str
+    value: str = dataclasses.field(repr=False)
     challenge: Challenge | None
     steps: int = 1
 
