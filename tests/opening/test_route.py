@@ -33,7 +33,7 @@ def go(uri, *scripts, opened=0, **kwargs):
 def plan(uri, **kwargs):
     """Plan a route, without going it."""
     settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    return Planner(settings).plan(FakeNetwork(), uri, parse_uri(uri))
+    return run(Planner(settings).plan(FakeNetwork(), uri, parse_uri(uri)))
 
 
 # Without proxy
@@ -342,7 +342,7 @@ def test_secrets_not_shown():
         proxy_headers={"X": "s3cret"},
         proxy_auth=("ann", "s3cret"),
     )
-    route = Planner(settings).plan(FakeNetwork(), "ws://h", parse_uri("ws://h"))
+    route = run(Planner(settings).plan(FakeNetwork(), "ws://h", parse_uri("ws://h")))
     assert "s3cret" not in repr(route) + repr(settings)
 
 
@@ -388,6 +388,7 @@ def test_refused_by_proxy():
         proxy="http://p.test",
     )
     assert exc.__notes__ == [
-        "while asking the proxy http://p.test:80 to connect to h.test:80"
+        "http://p.test:80 offers no scheme; no credentials given",
+        "while asking the proxy http://p.test:80 to connect to h.test:80",
     ]
     assert fail.log == [("tcp", "p.test", 80), "write", "abort"]

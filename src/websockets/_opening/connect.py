@@ -93,7 +93,7 @@ async def open_connection(
     progress = Progress() if progress is None else progress
     redirects = 0
     while True:
-        route = planner.plan(network, uri, parsed)
+        route = await planner.plan(network, uri, parsed)
         protocol = settings.create_protocol(parsed)
         request = upgrade_request(protocol, fields, settings.user_agent_header)
         stream = await open_route(network, route, progress)

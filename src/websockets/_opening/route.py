@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ..headers import build_host
 from ..typing import PathLike
 from ..uri import WebSocketURI
-from .choice import Chain, choose_chain
+from .choice import Chain, choose_chains
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
 from .progress import Progress, ProxyHop
@@ -49,6 +49,7 @@ class Route:
         sock: Connected socket to use.
         unix: Whether to connect to a Unix socket.
         path: Path of the Unix socket.
+        alternatives: Ways to go when the first proxy can't be reached.
     """
 
     host: str
@@ -60,6 +61,7 @@ class Route:
     sock: Any = None
     unix: bool = False
     path: PathLike | None = None
+    alternatives: tuple[Route, ...] = ()
 
 
 class Planner:
@@ -77,29 +79,40 @@ class Planner:
         self.settings = settings
         self.fields = checked_fields(settings.proxy_headers, "proxy_headers")
         self.auth = settings.proxy_auth
-        self.told = ""
+        self.told: set[str] = set()
 
-    def plan(self, network: Network, uri: str, parsed: WebSocketURI) -> Route:
+    async def plan(self, network: Network, uri: str, parsed: WebSocketURI) -> Route:
         """
         Plan the way to a URI.
 
         Args:
-            network: Where default TLS contexts come from.
+            network: Where default TLS contexts come from, and what asks a PAC file.
             uri: Where to go.
             parsed: The same, parsed.
 
         Raises:
-            Exception: See :func:`~.choice.choose_chain` and :func:`plan_route`.
+            Exception: See :func:`~.choice.choose_chains` and :func:`plan_route`.
         """
-        chain = choose_chain(self.settings, uri, parsed)
-        for last in chain[-1:]:
-            if self.told and self.told != str(last):
-                # Another proxy is used for the URI of a redirect. What the first one
-                # was told isn't for its ears.
-                self.fields = without_credentials(self.fields)
-                self.auth = self.auth if is_chooser(self.auth) else None
-            self.told = str(last)
-        return plan_route(network, parsed, self.settings, chain, self.fields, self.auth)
+        chains, by_script = await choose_chains(network, self.settings, uri, parsed)
+        audience = {str(chain[-1]) for chain in chains if chain}
+        if self.told and not audience <= self.told:
+            # Another proxy is used for the URI of a redirect. What the first one was
+            # told isn't for its ears.
+            self.fields = without_credentials(self.fields)
+            self.auth = self.auth if is_chooser(self.auth) else None
+        self.told = audience or self.told
+        routes = []
+        for chain in chains:
+            settings = self.settings
+            if by_script and not any(proxy.scheme == "https" for proxy in chain):
+                # What the user says about TLS is for those proxies that have it.
+                settings = dataclasses.replace(
+                    settings, proxy_ssl=DEFAULT, proxy_server_hostname=None
+                )
+            routes.append(
+                plan_route(network, parsed, settings, chain, self.fields, self.auth)
+            )
+        return dataclasses.replace(routes[0], alternatives=tuple(routes[1:]))
 
 
 def plan_route(
@@ -267,12 +280,21 @@ async def open_route(
         nothing stays open; notes tell when it's about a proxy.
     """
     progress = Progress() if progress is None else progress
-    progress.start()
-    try:
-        return await Journey(network, route, progress).reach(len(route.hops))
-    except Exception as exc:
-        progress.blame(exc)
-        raise
+    routes = [*reversed(route.alternatives), route]
+    failures: list[str] = []
+    while True:
+        progress.start()
+        journey = Journey(network, routes.pop(), progress)
+        try:
+            return await journey.reach(len(journey.route.hops))
+        except Exception as exc:
+            progress.blame(exc)
+            for failure in failures:
+                exc.add_note(failure)
+            if not routes or not journey.is_lost_to(exc):
+                raise
+            failures.append(f"before, {journey.route.hops[0].proxy} failed: {exc}")
+            progress.trace([f"= {journey.route.hops[0].proxy} can't be reached: {exc}"])
 
 
 @dataclasses.dataclass
@@ -284,11 +306,17 @@ class Journey:
         network: How to connect.
         route: The way.
         progress: Where to note which proxy is being talked to.
+        arrived: Whether a proxy was reached.
     """
 
     network: Network
     route: Route
     progress: Progress
+    arrived: bool = False
+
+    def is_lost_to(self, exc: Exception) -> bool:
+        """Tell whether the first proxy couldn't be reached: the next one may do."""
+        return bool(self.route.hops) and not self.arrived and isinstance(exc, OSError)
 
     def enter(self, index: int, doing: str) -> None:
         """Note what the proxy of that index is waited for."""
@@ -376,6 +404,7 @@ class ProxyLine:
 
     def enter(self) -> None:
         """Note that the dialogue goes on."""
+        self.journey.arrived = True
         hops = self.journey.route.hops
         target = (*hops, self.journey.route)[self.index + 1]
         address = build_host(target.host, target.port, True, always_include_port=True)

@@ -16,13 +16,14 @@ from ..datastructures import HeadersLike
 from ..http11 import USER_AGENT
 from ..typing import PathLike
 from ..uri import WebSocketURI
+from .proxies.pac import PAC
 from .proxies.url import Proxy
 from .redirects import MAX_REDIRECTS
 
 
 __all__ = ["DEFAULT", "ProxyLike", "Settings"]
 
-ProxyChoice: TypeAlias = str | Proxy | Sequence[str | Proxy] | bool | None
+ProxyChoice: TypeAlias = str | Proxy | PAC | Sequence[str | Proxy] | bool | None
 
 #: What the ``proxy`` argument may be.
 ProxyLike: TypeAlias = ProxyChoice | Callable[[str], ProxyChoice]
@@ -54,7 +55,8 @@ class Settings:
         proxy: URL or :class:`~websockets.proxy.Proxy` to use; a list of these to go
             through one after the other, nearest first; :obj:`True` to find one in the
             environment or the operating system; :obj:`None` for none; or a callable
-            that takes the URI and returns one of these.
+            that takes the URI and returns one of these. A
+            :class:`~websockets.proxy.PAC` or a ``pac+`` URL asks a script.
         proxy_auth: How to authenticate to the last proxy.
         proxy_headers: Headers of its CONNECT requests; the server doesn't get them.
         no_proxy: Hosts that need no proxy when it's to be found; :obj:`None` means

@@ -421,7 +421,7 @@ class connect:
         network = AsyncioNetwork(self._tcp)
         if self._planner is None:
             self._planner = Planner(self._settings)
-        route = self._planner.plan(network, self.uri, self.ws_uri)
+        route = await self._planner.plan(network, self.uri, self.ws_uri)
         protocol = self._settings.create_protocol(self.ws_uri)
         connection = self._make_connection(protocol)
         stream = await open_route(network, route, self._progress)

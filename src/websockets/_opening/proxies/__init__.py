@@ -2,6 +2,7 @@
 
 ``url``           a proxy's address: ``Proxy``, ``parse_proxy``
 ``discovery``     what the environment and the operating system say
+``pac``           PAC files, which ``pac_child`` runs in a process of its own
 ``no_proxy``      which hosts are reached without a proxy
 ``dialogue``      how an exchange with a proxy asks for bytes: sans-I/O
 ``http_connect``  CONNECT, for ``http://`` and ``https://`` proxies

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from .no_proxy import bypasses
 
 
-__all__ = ["discover_proxy", "find_proxy"]
+__all__ = ["discover_proxy", "find_proxy", "is_exempt"]
 
 WS_ORDER = ("ws", "socks", "https", "http", "all")
 WSS_ORDER = ("wss", "socks", "https", "all")
@@ -71,11 +71,29 @@ def find_proxy(
         if url is not None and system.bypass(host):
             return None
     # no_proxy rules over the system's settings too: it can be set for one program.
-    if no_proxy is None:
-        no_proxy = variable(environ, "no_proxy") or ""
-    if url is None or bypasses(no_proxy, host, port):
+    if url is None or is_exempt(host, port, no_proxy, environ):
         return None
     return url
+
+
+def is_exempt(
+    host: str,
+    port: int,
+    no_proxy: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> bool:
+    """
+    Tell whether a host needs no proxy, unless the user names one.
+
+    Args:
+        host: Host, IPv6 without brackets.
+        port: Port.
+        no_proxy: The rules; :obj:`None` means those of the environment.
+        environ: The environment.
+    """
+    if no_proxy is None:
+        no_proxy = variable(environ, "no_proxy") or ""
+    return bypasses(no_proxy, host, port)
 
 
 def choose(order: tuple[str, ...], get: Callable[[str], str | None]) -> str | None:
