@@ -212,7 +212,9 @@ class SSPI:
         self.spnego = spnego
         self.name = name
         with tempfile.NamedTemporaryFile("w", suffix=".ntlm", delete=False) as users:
-            users.write(f"{account.domain}:{account.user}:{account.password}\n")
+            # Each way to write the user is one of its own.
+            for user in (f"{account.domain}:{account.user}", f":{account.user}"):
+                users.write(f"{user}:{account.password}\n")
         os.environ["NTLM_USER_FILE"] = users.name
         self.bindings = None
         if certificate is not None:
