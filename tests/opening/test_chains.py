@@ -191,13 +191,20 @@ def test_socks_auth_of_proxy():
     assert go.progress.hops[0].auth == "username"
 
 
-def test_socks_auth_type():
-    """Other kinds of authentication are for HTTP."""
-    with pytest.raises(TypeError) as info:
-        plan("ws://h", proxy="socks5://p", proxy_auth="current-user")
-    assert str(info.value) == (
-        "a socks5:// proxy takes a user name and a password, not str"
-    )
+def test_socks_and_other_auth():
+    """Other kinds of authentication are for HTTP, and have no place in SOCKS."""
+    [hop] = plan("ws://h", proxy="socks5://p", proxy_auth="current-user").hops
+    assert hop.proxy.user_info is None
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("auth", ["ann", ("ann",), ("ann", None), 3])
+def test_auth_type(scheme, auth):
+    """What isn't a way to authenticate is found before anything is opened."""
+    with pytest.raises(TypeError, match="proxy_auth must be a pair"):
+        plan("ws://h", proxy=f"{scheme}://p", proxy_auth=auth)
+    with pytest.raises(TypeError, match="proxy_auth must be a pair"):
+        plan("ws://h", proxy=Proxy(f"{scheme}://p", auth=lambda proxy: auth))
 
 
 # Failures

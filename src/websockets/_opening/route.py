@@ -20,6 +20,7 @@ from .network import Network, Stream
 from .progress import Progress, ProxyHop
 from .proxies.dialogue import converse
 from .proxies.http_connect import HTTPHop, connect_request
+from .proxies.pairs import as_auth
 from .proxies.socks import SOCKS, SOCKSHop
 from .proxies.url import Proxy
 from .settings import DEFAULT, Settings
@@ -196,13 +197,11 @@ def plan_hop(network: Network, proxy: Proxy, settings: Settings) -> Hop:
     auth = proxy.auth
     if is_chooser(auth):
         auth = auth(proxy)
+    scheme = as_auth(auth)
     if proxy.scheme in SOCKS:
-        if auth is not None:
-            if not isinstance(auth, tuple | list):
-                raise TypeError(
-                    f"{proxy.kind} takes a user name and a password, "
-                    f"not {type(auth).__name__}"
-                )
+        # What else there is for HTTP has no place in SOCKS. It isn't a mistake: whether
+        # it's the one or the other may be the environment's choice.
+        if isinstance(auth, tuple | list):
             username, password = auth
             proxy = dataclasses.replace(proxy, username=username, password=password)
         return SOCKSHop(proxy)
@@ -217,7 +216,7 @@ def plan_hop(network: Network, proxy: Proxy, settings: Settings) -> Hop:
         settings.user_agent_header,
         context,
         proxy.server_hostname,
-        auth=auth,
+        auth=scheme,
     )
 
 

@@ -142,15 +142,17 @@ class connect:
         user_agent_header: Value of the ``User-Agent`` header; :obj:`None` omits it.
         proxy: :obj:`True` uses the proxy of the environment or the operating system;
             a URL or a :class:`~websockets.proxy.Proxy` uses that proxy; a list of these
-            goes through all of them, nearest first; :obj:`None` uses none. A callable
-            gets the URI and returns one of these.
+            goes through all of them, nearest first; :obj:`None` uses none. A
+            :class:`~websockets.proxy.PAC` asks a PAC file. A callable gets the URI and
+            returns one of these.
         proxy_auth: How to authenticate to the proxy, the last one of a list: a pair of
-            user name and password, or an object of :mod:`websockets.proxy`. A callable
-            gets the :class:`~websockets.proxy.Proxy` and returns one of these.
+            user name and password; ``"current-user"`` for who is logged in; or an
+            object of :mod:`websockets.proxy`. A callable gets the
+            :class:`~websockets.proxy.Proxy` and returns one of these.
         proxy_headers: Headers for the same proxy, which the server doesn't get. They
             replace those of the same name that are sent anyway.
-        no_proxy: Hosts that need none, when ``proxy`` is :obj:`True`: a list, or a text
-            like the environment variable, which it replaces.
+        no_proxy: Hosts that need none, when the proxy isn't given by the user: a list,
+            or a text like the environment variable, which it replaces.
         process_exception: Function that tells what to do when connecting fails in an
             ``async for``: it returns :obj:`None` to try again, or an exception to raise.
         open_timeout: Seconds for everything until the connection is open: TCP, proxy,
@@ -183,7 +185,7 @@ class connect:
     Raises:
         InvalidURI: The URI isn't valid.
         InvalidProxy: The URL of the proxy isn't valid.
-        InvalidHandshake: The server or the proxy didn't agree.
+        InvalidHandshake: The server or a proxy didn't agree.
         OSError: The network failed.
         TimeoutError: ``open_timeout`` passed; a
             :exc:`~websockets.exceptions.ProxyTimeout` while a proxy was being waited for.
