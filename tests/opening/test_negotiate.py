@@ -30,11 +30,19 @@ HOP = AuthContext(parse_proxy("http://p.test:8080"), "h.test:443")
 
 @pytest.fixture(autouse=True)
 def users(tmp_path, monkeypatch):
-    """The acceptor knows one user, in a domain and without."""
+    """The acceptor knows one user, in a domain and without; nobody is logged in."""
     file = tmp_path / "users"
     file.write_text("CORP:ann:s3cret\n:ann:s3cret\n:ann@corp.test:s3cret\n")
     monkeypatch.setenv("NTLM_USER_FILE", str(file))
     monkeypatch.delenv("LM_COMPAT_LEVEL", raising=False)
+    # Kerberos, where it's installed, knows no realm and has no ticket.
+    settings = tmp_path / "krb5.conf"
+    settings.write_text(
+        "[libdefaults]\ndefault_realm = NOWHERE.TEST\n"
+        "dns_lookup_kdc = false\ndns_lookup_realm = false\n"
+    )
+    monkeypatch.setenv("KRB5_CONFIG", str(settings))
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/tickets")
 
 
 class Acceptor:
