@@ -21,9 +21,11 @@ from websockets._opening.connect import open_connection
 from websockets._opening.settings import Settings
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
+from websockets.proxy import BearerAuth
 from websockets.server import ServerProtocol
 
 
+ASKING = b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=x\r\n"
 REFUSED = b"HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\n"
 
 CLIENTS = {
@@ -61,6 +63,24 @@ CLIENTS = {
         "ws://h.test",
         {"proxy": ["http://p", "socks4://q"]},
         [[TUNNEL, b"\x00\x5b"], [TUNNEL, b"\x00\x5a" + bytes(6), switch]],
+    ),
+    "authenticated https proxy": (
+        "wss://h.test",
+        {"proxy": "https://p", "proxy_auth": ("ann", "s3cret")},
+        [
+            [ASKING + b"Connection: close\r\nContent-Length: 3\r\n\r\n", b"why"],
+            [TUNNEL, switch],
+        ],
+    ),
+    "blocking": (
+        "ws://h.test",
+        {"proxy": ["socks5h://q", "http://p"], "proxy_auth": BearerAuth(lambda: "t")},
+        [
+            [
+                *[b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6)],
+                *[TUNNEL, switch],
+            ]
+        ],
     ),
     "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
     "redirect": (
@@ -104,6 +124,8 @@ def test_client_interrupted(name, exception):
     assert {"write", "read"} <= set(labels)
     tls = name == "redirect" or uri.startswith("wss") or "https" in name
     assert ("start_tls" in labels) == tls
+    assert ("run_blocking" in labels) == (name == "blocking")
+    assert ("resolve" in labels) == (name in {"socks4", "socks5", "chain again"})
 
 
 @pytest.mark.parametrize("exception", [Cancelled, OSError])
