@@ -221,7 +221,9 @@ class NegotiateAuth(TokenAuth):
     It needs ``pip install websockets[negotiate]``; Kerberos on Unix needs
     ``pip install websockets[kerberos]``. Without arguments, it's the user who is logged
     in: on Unix, whoever the ticket in the credentials cache belongs to (``kinit``).
-    Credentials aren't delegated. NTLM is used inside Negotiate when a user name is given,
+    Credentials aren't delegated. The proxy's principal is made of its host as the address
+    has it; MIT Kerberos asks DNS for another name, unless its ``krb5.conf`` says
+    ``dns_canonicalize_hostname = false``. NTLM is used inside Negotiate when a user name is given,
     Kerberos can't start, and the proxy doesn't offer NTLM as such.
 
     Args:
