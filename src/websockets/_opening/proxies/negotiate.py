@@ -223,8 +223,8 @@ class NegotiateAuth(TokenAuth):
     in: on Unix, whoever the ticket in the credentials cache belongs to (``kinit``).
     Credentials aren't delegated. The proxy's principal is made of its host as the address
     has it; MIT Kerberos asks DNS for another name, unless its ``krb5.conf`` says
-    ``dns_canonicalize_hostname = false``. NTLM is used inside Negotiate when a user name is given,
-    Kerberos can't start, and the proxy doesn't offer NTLM as such.
+    ``dns_canonicalize_hostname = false``. NTLM is used inside Negotiate when a user name
+    is given, Kerberos can't start, and the proxy doesn't offer NTLM as such.
 
     Args:
         username: ``user@REALM``, ``DOMAIN\\user``, or ``user``.
