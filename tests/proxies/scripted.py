@@ -179,12 +179,11 @@ class ScriptedProxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Serve one connection."""
-        self.connections += 1
         try:
             if self.manners.hang == "accept":
                 await reader.read()
             else:
-                conversation = Conversation(self, self.connections, reader, writer)
+                conversation = Conversation(self, reader, writer)
                 while await conversation.exchange():
                     pass
         except (asyncio.IncompleteReadError, OSError):
@@ -204,13 +203,12 @@ class Conversation:
     def __init__(
         self,
         proxy: ScriptedProxy,
-        number: int,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         self.proxy = proxy
         self.manners = proxy.manners
-        self.number = number
+        self.number = 0
         self.reader = reader
         self.writer = writer
         self.client = Client()
@@ -227,6 +225,10 @@ class Conversation:
     async def exchange(self) -> bool:
         """Answer one request; tell whether another may follow."""
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        if self.number == 0:
+            # Not before: who only looks whether the port is open doesn't count.
+            self.proxy.connections += 1
+            self.number = self.proxy.connections
         first, *lines = head.removesuffix("\r\n\r\n").split("\r\n")
         method, target, _ = first.split(" ")
         headers = [
