@@ -153,12 +153,12 @@ class ScriptedProxy:
     @contextlib.asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[int]:
         """Run the server while the block runs; the value is its port."""
-        tasks: set[asyncio.Task[None]] = set()
+        tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self.serve(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            tasks[task] = writer
+            task.add_done_callback(tasks.pop)
 
         context = None
         if self.manners.certificate is not None:
@@ -171,9 +171,15 @@ class ScriptedProxy:
             yield server.sockets[0].getsockname()[1]
         finally:
             server.close()
-            for task in tasks:
+            left = dict(tasks)
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
+            # A task that didn't start yet doesn't close anything.
+            for writer in left.values():
+                writer.transport.abort()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
