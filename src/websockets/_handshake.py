@@ -1,20 +1,23 @@
 """
-Rules of the opening handshake that both sides share (layer 2, :rfc:`6455`, section 4).
+Rules of the opening handshake, as functions (layer 2, :rfc:`6455`, section 4).
 
-Owns: the checks of headers that requests and responses have in common, and how
-messages of the handshake show in logs.
-Doesn't know: the protocol's state; everything here is a function of headers.
+Owns: the checks of headers that need nothing but the headers, and how messages of the
+handshake show in logs.
+Doesn't know: the state of a protocol, its settings.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable
 from typing import TypeVar
 
 from ._secrets import mask_header
 from .datastructures import Headers
-from .exceptions import InvalidHeader, InvalidUpgrade
+from .exceptions import InvalidHeader, InvalidHeaderValue, InvalidUpgrade
 from .headers import parse_connection, parse_upgrade
+from .http11 import Request
 from .typing import LoggerLike
 
 
@@ -38,6 +41,48 @@ def check_upgrade(headers: Headers) -> None:
     protocols = all_items(headers, "Upgrade", parse_upgrade)
     if [protocol.lower() for protocol in protocols] != ["websocket"]:
         raise InvalidUpgrade("Upgrade", ", ".join(protocols) or None)
+
+
+def check_host(request: Request) -> None:
+    """
+    Check that a request is for one host (:rfc:`9112`, section 3.2).
+
+    Proxies route by it: with two, a request could be for another server than they think.
+
+    Raises:
+        InvalidHeader: if it is for several hosts or, in HTTP/1.1, for none.
+
+    """
+    if request.protocol == "HTTP/1.1" or "Host" in request.headers:
+        one_value(request.headers, "Host")
+
+
+def check_key(key: str) -> None:
+    """
+    Check the value of ``Sec-WebSocket-Key`` (:rfc:`6455`, section 4.2.1).
+
+    Raises:
+        InvalidHeaderValue: if it doesn't encode 16 bytes in base64.
+
+    """
+    try:
+        raw_key = base64.b64decode(key.encode(), validate=True)
+    except binascii.Error as exc:
+        raise InvalidHeaderValue("Sec-WebSocket-Key", key) from exc
+    if len(raw_key) != 16:
+        raise InvalidHeaderValue("Sec-WebSocket-Key", key)
+
+
+def check_origins(origins: object) -> None:
+    """
+    Check the ``origins`` argument that a program gave.
+
+    Raises:
+        TypeError: if it is a string, any part of which would pass for an origin.
+
+    """
+    if isinstance(origins, str):
+        raise TypeError("origins must be a list, not a str")
 
 
 def all_items(headers: Headers, name: str, parse: Callable[[str], list[T]]) -> list[T]:

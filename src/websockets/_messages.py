@@ -33,7 +33,7 @@ __all__ = ["Messages"]
 
 Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
-# Writes that may be queued while one chunk is scanned, before pongs collapse into the one
+# Writes that may be queued while one chunk is parsed, before pongs collapse into the one
 # for the latest ping (RFC 6455 §5.5.3): as objects, they cost 30 times their bytes.
 MAX_PONGS = 512
 
@@ -53,6 +53,7 @@ class Messages:
     __slots__ = (
         "_continued",
         "_decoder",
+        "_deferring",
         "_frames",
         "_inflated",
         "_logged",
@@ -82,6 +83,8 @@ class Messages:
         self._validator: Utf8Validator | None = None
         self._inflated = 0
         self._continued = False
+        # Pongs are deferred until the end of this chunk.
+        self._deferring = False
         # Payload of the frame being received, for the DEBUG log.
         self._logged: list[bytes] = []
 
@@ -107,8 +110,8 @@ class Messages:
 
     @property
     def drained(self) -> bool:
-        """Whether no byte waits behind the message being received."""
-        return not self._frames.pending and self._ready is None
+        """Whether nothing waits behind the message being received, bytes or a pong."""
+        return not (self._frames.pending or self._deferring or self._ready is not None)
 
     @property
     def complete(self) -> bool:
@@ -143,20 +146,17 @@ class Messages:
             self._read_hooked(self._ready)
         elif self._frames.unscanned:
             self._scan(self._frames)
+        if self._deferring:
+            self._deferring = False
+            self._protocol.release_pong()
 
     def _scan(self, frames: FrameReader) -> None:
-        protocol = self._protocol
-        congested = protocol.defer_pongs
         try:
             while found := frames.scan():
                 for head, data in found:
                     self._control(head, data)
-                if len(protocol.writes) > MAX_PONGS:
-                    protocol.defer_pongs = True
         except Exception as exc:
-            protocol.fail_parse(exc)
-        if protocol.defer_pongs is not congested:
-            protocol.release_pong()
+            self._protocol.fail_parse(exc)
 
     def fail_now(self) -> None:
         """
@@ -167,6 +167,24 @@ class Messages:
         error = self._frames.error
         assert error is not None  # see failing
         self._protocol.fail_parse(error)
+
+    def gather(self) -> None:
+        """Receive payload of an unfinished frame, when nothing before it is unread."""
+        message = self._message
+        if self._ready is not None or (message is not None and message.complete):
+            return
+        piece = self._frames.read_unfinished()
+        if piece is None:
+            return
+        head, data, end_of_frame = piece
+        if message is None:
+            self._message = message = Message(head & 0x0F == 1, head & RSV1 != 0)
+        if self._protocol.debug:
+            self._log(message, head, data, end_of_frame)
+        try:
+            message.append(data, end_of_frame, end_of_frame and head >= FIN)
+        except UnicodeDecodeError as exc:
+            self._fail(exc)
 
     def pull(self) -> Message | None:
         """
@@ -194,6 +212,7 @@ class Messages:
                     continue
                 final = end_of_frame and head >= FIN
                 if message is None:
+                    # Messages in one piece, most of them, are made in one step.
                     self._message = message = Message(
                         head & 0x0F == 1, head & RSV1 != 0, data if final else None
                     )
@@ -289,6 +308,8 @@ class Messages:
         self._protocol.recv_frame(frame)
         # Here and not later: one chunk may bring a hundred thousand of them.
         self._protocol.events.clear()
+        if len(self._protocol.writes) > MAX_PONGS and not self._protocol.defer_pongs:
+            self._deferring = self._protocol.defer_pongs = True
         if frame.opcode is Opcode.PONG:
             self._on_pong(data)
 

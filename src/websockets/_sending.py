@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ._codec import serialize_frame
+from ._codec import serialize_frame, serialize_in_pieces
 from ._states import CLIENT, CLOSING, OPEN, SEND_EOF, Side, State
 from .exceptions import InvalidState, ProtocolError
 from .extensions.permessage_deflate import PerMessageDeflate
@@ -32,6 +32,9 @@ CONT = Opcode.CONT
 
 FIN = 0x80
 RSV1 = 0x40
+
+# Programs that drive the protocol themselves get a frame in one object, whatever its size.
+LARGE = 65536
 
 
 class SendingHalf:
@@ -62,10 +65,10 @@ class SendingHalf:
             self.logger.debug("= connection is %s", state.name)
         self._state = state
 
-    @property
-    def hooked(self) -> bool:
-        """Whether incoming frames must pass one by one, as objects."""
-        return self._foreign
+    if TYPE_CHECKING:
+
+        @property
+        def hooked(self) -> bool: ...
 
     def __init__(self) -> None:
         #: What to write; see :meth:`data_to_send`.
@@ -190,7 +193,10 @@ class SendingHalf:
                 if first:
                     head |= RSV1
             mask = secrets.token_bytes(4) if self.side is CLIENT else None
-            self.writes.append(serialize_frame(head, data, mask))
+            if mask is not None and self.lazy and len(data) > LARGE:
+                self.writes += serialize_in_pieces(head, data, mask)
+            else:
+                self.writes.append(serialize_frame(head, data, mask))
         self.expect_continuation_frame = not fin
 
     def send_close(self, code: int | None = None, reason: str = "") -> None:

@@ -320,8 +320,8 @@ def process_exception(exc: Exception) -> Exception | None:
 
     This is the default of the ``process_exception`` argument of ``connect()``. It retries
     after errors of the network and timeouts, when the server or a proxy closed the
-    connection before answering, when a SOCKS proxy couldn't reach the server, and when one of them answered with HTTP 500, 502, 503
-    or 504.
+    connection before answering, when a SOCKS proxy couldn't reach the server, and when
+    a server or a proxy answered with HTTP 500, 502, 503 or 504.
 
     Args:
         exc: why connecting failed.

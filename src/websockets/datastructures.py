@@ -88,7 +88,7 @@ class Headers(MutableMapping[str, str]):
             that HTTP doesn't allow; only ISO-8859-1 (Latin-1) can be sent.
         ValueError: if a name isn't a token (:rfc:`9110`, section 5.6.2).
         TypeError: if a name isn't a :class:`str`, or a value isn't a :class:`str` or
-            a number.
+            a number, or a pair is a :class:`str`.
     """
 
     __slots__ = ("_dict", "_list")
@@ -178,7 +178,11 @@ class Headers(MutableMapping[str, str]):
         if len(args) > 1:
             raise TypeError(f"expected at most 1 positional argument, got {len(args)}")
         for other in args:
-            for name, value in _pairs(other):
+            for pair in _pairs(other):
+                # "Name: value" is what other libraries take. It may be a secret.
+                if isinstance(pair, str):
+                    raise TypeError("headers must be pairs of name and value, not str")
+                name, value = pair
                 self[name] = value
         for name, value in kwargs.items():
             self[name] = value

@@ -441,7 +441,7 @@ class PayloadTooBig(WebSocketException):
         """
         Tell how many bytes of the message precede the frame.
 
-            Args:
+        Args:
             current_size: size of the previous frames of the message, in bytes;
                 :obj:`None` changes nothing.
         """

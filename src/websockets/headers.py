@@ -315,7 +315,13 @@ def build_host(
         secure: whether the connection uses TLS.
         always_include_port: include the port even if it is the default one, as
             CONNECT requests need.
+
+    Raises:
+        ValueError: if the host contains a space, a control character or a non-ASCII
+            character.
     """
+    if not (host.isascii() and host.isprintable()) or " " in host:
+        raise ValueError(f"invalid host: {host!r}")
     if ":" in host and not host.startswith("["):
         host = f"[{host.partition('%')[0]}]"
     if always_include_port or port != (443 if secure else 80):

@@ -61,6 +61,9 @@ __all__ = [
     "State",
 ]
 
+Event = Request | Response | Frame
+"""What :meth:`Protocol.events_received` returns; programs import it for annotations."""
+
 FIN = 0x80
 CONTROL = 0x08
 
@@ -139,7 +142,7 @@ class Protocol(SendingHalf):
         self.defer_pongs = False
 
         self.reader = StreamReader()
-        self.events: list[Request | Response | Frame] = []
+        self.events: list[Event] = []
         self.frame_reader: FrameReader | None = None
         self._pieces: list[bytes] = []
         self.parser: Generator[None, None, None] = self.parse()
@@ -262,7 +265,7 @@ class Protocol(SendingHalf):
             self.logger.debug("< EOF")
         next(self.parser)
 
-    def events_received(self) -> list[Request | Response | Frame]:
+    def events_received(self) -> list[Event]:
         """Return what was received since the last call: requests, responses, frames."""
         events, self.events = self.events, []
         return events

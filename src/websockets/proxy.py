@@ -98,7 +98,8 @@ def prepare_connect_request(
 
     Raises:
         TypeError: ``proxy_headers`` aren't headers.
-        ValueError: A header has an invalid name or value.
+        InvalidHeaderValue: A header has an invalid value.
+        ValueError: A header has an invalid name, or the host can't be sent.
     """
     fields = checked_fields(proxy_headers, "proxy_headers")
     return connect_request(proxy, ws_uri.host, ws_uri.port, fields, user_agent_header)

@@ -9,8 +9,6 @@ and :meth:`~ServerProtocol.reject`, and when.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import email.utils
 import http
 import re
@@ -20,7 +18,15 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 
 from ._aliases import deprecated_aliases
-from ._handshake import all_items, check_upgrade, log_message, one_value
+from ._handshake import (
+    all_items,
+    check_host,
+    check_key,
+    check_origins,
+    check_upgrade,
+    log_message,
+    one_value,
+)
 from .datastructures import Headers
 from .exceptions import (
     InvalidHandshake,
@@ -107,7 +113,8 @@ class ServerProtocol(Protocol):
         logger: logger for this connection; default: ``websockets.server``.
 
     Raises:
-        TypeError: if ``subprotocols`` isn't a list of strings.
+        TypeError: if ``subprotocols`` isn't a list of strings, or ``origins`` is a
+            string.
         ValueError: if the name of a subprotocol isn't valid.
 
     """
@@ -127,6 +134,7 @@ class ServerProtocol(Protocol):
     ) -> None:
         if subprotocols is not None:
             validate_subprotocols(subprotocols)
+        check_origins(origins)
         super().__init__(SERVER, state=state, max_size=max_size, logger=logger)
         #: What is acceptable.
         self.origins = origins
@@ -458,36 +466,6 @@ def failure(exc: Exception) -> str:
     if isinstance(exc, InvalidHeader) and exc.__cause__ is not None:
         text += f"; {exc.__cause__}"
     return f"Failed to open a WebSocket connection: {text}.\n"
-
-
-def check_host(request: Request) -> None:
-    """
-    Check that a request is for one host (:rfc:`9112`, section 3.2).
-
-    Proxies route by it: with two, a request could be for another server than they think.
-
-    Raises:
-        InvalidHeader: if it is for several hosts or, in HTTP/1.1, for none.
-
-    """
-    if request.protocol == "HTTP/1.1" or "Host" in request.headers:
-        one_value(request.headers, "Host")
-
-
-def check_key(key: str) -> None:
-    """
-    Check the value of ``Sec-WebSocket-Key`` (:rfc:`6455`, section 4.2.1).
-
-    Raises:
-        InvalidHeaderValue: if it doesn't encode 16 bytes in base64.
-
-    """
-    try:
-        raw_key = base64.b64decode(key.encode(), validate=True)
-    except binascii.Error as exc:
-        raise InvalidHeaderValue("Sec-WebSocket-Key", key) from exc
-    if len(raw_key) != 16:
-        raise InvalidHeaderValue("Sec-WebSocket-Key", key)
 
 
 class ServerConnection(ServerProtocol):

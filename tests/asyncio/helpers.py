@@ -122,7 +122,7 @@ async def raw_client(server: Any) -> AsyncIterator[Any]:
 @contextlib.asynccontextmanager
 async def raw_server(
     talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
-    tls: ssl.SSLContext | None = None,
+    **options: Any,
 ) -> AsyncIterator[int]:
     """A server that speaks bytes, one conversation per connection; gives its port."""
     conversations = set()
@@ -139,7 +139,7 @@ async def raw_server(
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(converse, "127.0.0.1", 0, **options)
     try:
         yield port_of(server)
     finally:

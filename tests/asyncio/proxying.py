@@ -94,7 +94,8 @@ async def proxying(*kinds: str) -> AsyncIterator[list[str]]:
     async with contextlib.AsyncExitStack() as stack:
         urls = []
         for kind in kinds:
-            port = await stack.enter_async_context(raw_server(*KINDS[kind]))
+            talk, tls = KINDS[kind]
+            port = await stack.enter_async_context(raw_server(talk, ssl=tls))
             user = "ann:s3cret@" if "socks" in kind else ""
             urls.append(f"{kind.partition('+')[0]}://{user}127.0.0.1:{port}")
         yield urls

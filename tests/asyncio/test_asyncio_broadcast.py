@@ -30,11 +30,16 @@ async def audience(*clients, **options):
     async def handler(websocket):
         await websocket.wait_closed()
 
-    async with serving(handler, **options) as server, contextlib.AsyncExitStack() as stack:
+    async with (
+        serving(handler, **options) as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
         pairs = []
         known = set()
         for client in clients:
-            websocket = await stack.enter_async_context(connect(uri_of(server), **client))
+            websocket = await stack.enter_async_context(
+                connect(uri_of(server), **client)
+            )
             await until(lambda: server.connections - known)
             (connection,) = server.connections - known
             known.add(connection)
@@ -215,7 +220,7 @@ def test_failure_of_a_single_connection(caplog, monkeypatch):
 
     async def scenario():
         async with audience({}) as (connections, _):
-            monkeypatch.setattr(connections[0], "_open_session", lambda: 1 / 0)
+            monkeypatch.setattr(connections[0], "send_prepared", lambda data: 1 / 0)
             broadcast(connections, LARGE)
 
     run(scenario)
@@ -248,8 +253,10 @@ def test_slow_connections(when_slow, caplog):
                 assert connection.buffered_amount <= before
                 state = State.OPEN if when_slow == "skip" else State.CLOSED
                 assert connection.state is state
-                with pytest.raises(ExceptionGroup) if when_slow == "skip" else (
-                    contextlib.nullcontext()
+                with (
+                    pytest.raises(ExceptionGroup)
+                    if when_slow == "skip"
+                    else (contextlib.nullcontext())
                 ):
                     broadcast(
                         [connection], b"", unsent_limit=2**22, raise_exceptions=True
@@ -260,5 +267,7 @@ def test_slow_connections(when_slow, caplog):
             return before
 
     before = run(scenario)
-    expected = f"skipped broadcast: {before} unsent bytes exceed unsent_limit of 4194304"
+    expected = (
+        f"skipped broadcast: {before} unsent bytes exceed unsent_limit of 4194304"
+    )
     assert expected in caplog.text

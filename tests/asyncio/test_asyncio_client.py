@@ -124,7 +124,9 @@ def test_iterator_backs_off(caplog):
 
     run_jumping(scenario)
     text = "seconds: websockets.exceptions.InvalidStatus: server rejected"
-    assert [r.getMessage().split(text)[0] for r in caplog.records if text in r.message] == [
+    assert [
+        r.getMessage().split(text)[0] for r in caplog.records if text in r.message
+    ] == [
         "connect failed; reconnecting in 1.0 ",
         "connect failed; reconnecting in 20.0 ",
         "connect failed; reconnecting in 300.0 ",
@@ -400,6 +402,7 @@ def test_process_redirect_can_be_overridden():
 
 def test_process_redirect_tells_what_is_allowed():
     """With a host, a port, a socket, only redirects to the same origin are followed."""
+
     def verdict(location, **options):
         exc = InvalidStatus(Response(302, "Found", Headers(Location=location)))
         return connect("ws://a.b/", **options).process_redirect(exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 
 import pytest
@@ -48,6 +49,26 @@ def test_path_is_passed_only_when_needed():
     assert one_argument(three) is three
     assert result(one_argument(two)(CONNECTION)) == (CONNECTION, "/path?query")
     assert result(one_argument(Handler().method)(CONNECTION)) == "/path?query"
+
+
+def test_handlers_in_decorators_get_what_the_decorator_takes():
+    """The function that is called counts; one that takes anything asks the one inside."""
+
+    @functools.wraps(two)
+    async def give_a_database(websocket):
+        return await two(websocket, "database")
+
+    @functools.wraps(two)
+    async def pass_on(*args):
+        return await two(*args)
+
+    @functools.wraps(one)
+    async def pass_one_on(*args):
+        return await one(*args)
+
+    assert one_argument(give_a_database) is give_a_database
+    assert result(one_argument(pass_on)(CONNECTION)) == (CONNECTION, "/path?query")
+    assert one_argument(pass_one_on) is pass_one_on
 
 
 def test_callables_without_signature_get_one_argument():

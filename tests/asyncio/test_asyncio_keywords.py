@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.asyncio.helpers import echo, run, serving, uri_of
 from websockets.asyncio.client import connect, unix_connect
 from websockets.asyncio.server import serve, unix_serve
+from websockets.server import ServerProtocol
 
 
 @pytest.mark.parametrize(
@@ -89,13 +91,32 @@ def test_extra_headers_are_sent():
         ({"subprotocols": ["a b"]}, ValueError, "invalid subprotocol: a b"),
         ({"max_queue": (1, 2)}, ValueError, "max_queue"),
         ({"write_limit": -1}, ValueError, "write_limit"),
+        ({"max_queue": "9"}, TypeError, "max_queue must be a number or None, not str"),
+        ({"max_size": "9"}, TypeError, "max_size must be a number or None, not str"),
+        ({"max_size": (1, "9")}, TypeError, "max_size must be a number or None, not"),
+        ({"max_size": (1, 2, 3)}, ValueError, "expected a pair, not 3 values"),
+        ({"max_size": -1}, ValueError, "max_size must be positive or zero, not -1"),
+        ({"open_timeout": "9"}, TypeError, "open_timeout must be a number or None"),
+        ({"ping_interval": "9"}, TypeError, "ping_interval must be a number or None"),
+        ({"ping_timeout": "9"}, TypeError, "ping_timeout must be a number or None"),
+        ({"close_timeout": "9"}, TypeError, "close_timeout must be a number or None"),
     ],
 )
 def test_wrong_values_show_at_once(options, error, text):
     """Mistakes are found before anything is opened."""
-    for call in (lambda **k: connect("ws://localhost/", **k), lambda **k: serve(echo, **k)):
+    for call in (
+        lambda **k: connect("ws://localhost/", **k),
+        lambda **k: serve(echo, **k),
+    ):
         with pytest.raises(error, match=text):
             call(**options)
+
+
+@pytest.mark.parametrize("call", [functools.partial(serve, echo), ServerProtocol])
+def test_origins_are_a_list(call):
+    """A string is refused: any part of it would pass for an origin."""
+    with pytest.raises(TypeError, match=r"^origins must be a list, not a str$"):
+        call(origins="https://example.com")
 
 
 def test_wrong_tls_arguments_of_serve():

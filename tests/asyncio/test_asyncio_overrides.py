@@ -82,7 +82,9 @@ def test_open_tcp_connection_can_be_overridden():
                 with pytest.raises(SecurityError, match="more than 10 redirects"):
                     await opener
                 assert opener.count == 11
-            async with serving(process_request=lambda c, r: c.respond(403, "")) as server:
+            async with serving(
+                process_request=lambda c, r: c.respond(403, "")
+            ) as server:
                 with pytest.raises(InvalidStatus, match="HTTP 403"):
                     await Counting(uri_of(server))
 

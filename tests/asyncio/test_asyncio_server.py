@@ -61,7 +61,9 @@ def test_echo(loop, caplog):
 
     port = run_on(loop, scenario)
     # The client may see the end of the connection before the server does.
-    assert sorted(r.getMessage() for r in caplog.records if "asyncio" not in r.name) == [
+    assert sorted(
+        r.getMessage() for r in caplog.records if "asyncio" not in r.name
+    ) == [
         "connection closed",
         "connection open",
         "server closed",

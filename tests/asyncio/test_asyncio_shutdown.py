@@ -21,12 +21,14 @@ from tests.asyncio.helpers import (
     uri_of,
 )
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import (
     ConnectionClosedError,
     ConnectionClosedOK,
+    InvalidMessage,
     ProtocolError,
 )
+from websockets.protocol import State
 
 
 every_loop = pytest.mark.parametrize("loop", LOOPS)
@@ -166,6 +168,45 @@ def test_clients_that_ignore_closing_cannot_hold_up_shutdown():
             assert server.get_loop().time() - start < 6
 
     run_jumping(scenario)
+
+
+def test_clients_that_leave_the_response_unread_cannot_hold_up_shutdown():
+    """A connection whose response can't be sent isn't open yet, and ends in time."""
+
+    async def scenario():
+        def swell(connection, request, response):
+            response.headers["X-Large"] = "x" * 2**24
+
+        server = await serving(process_response=swell, close_timeout=5)
+        async with raw_client(server) as (reader, writer):
+            reader._transport.pause_reading()
+            writer.write(REQUEST)
+            await until(lambda: [c for c in server.all_connections if c.response])
+            (connection,) = server.all_connections
+            assert connection.state is State.OPEN
+            assert not server.connections
+            broadcast([connection], "too early")
+            waiting = asyncio.create_task(connection.wait_closed())
+            server.close()
+            await server.wait_closed()
+            await waiting
+
+    run_jumping(scenario)
+
+
+def test_closing_in_a_callback():
+    """close() in process_request drops the connection, and doesn't wait for itself."""
+
+    async def scenario():
+        async def process_request(connection, request):
+            await connection.close()
+            await steps()
+
+        async with serving(process_request=process_request) as server:
+            with pytest.raises((InvalidMessage, OSError)):
+                await connect(uri_of(server))
+
+    run(scenario)
 
 
 def test_shutdown_without_deadline_awaits_openings():

@@ -17,7 +17,9 @@ from tests.asyncio.helpers import (
     run_jumping,
     run_on,
     server_context,
+    serving,
     until,
+    uri_of,
 )
 from websockets.asyncio._network import (
     READ_AHEAD,
@@ -25,6 +27,9 @@ from websockets.asyncio._network import (
     AsyncioStream,
     stream_below,
 )
+from websockets.asyncio.client import connect
+from websockets.asyncio.connection import Connection
+from websockets.protocol import Protocol, Side
 
 
 every_loop = pytest.mark.parametrize("loop", LOOPS)
@@ -283,6 +288,77 @@ def test_tls_loses_the_connection_in_the_last_moment(monkeypatch):
         with pytest.raises(ConnectionResetError, match="during the TLS handshake"):
             await stream.start_tls(client_context(), "localhost")
         await end(stream, writer)
+
+    run(scenario)
+
+
+@every_loop
+def test_tls_client_is_early(loop):
+    """A client's part of the TLS handshake may arrive before the server's begins."""
+
+    async def scenario():
+        stream, reader, writer = await stream_pair()
+        client = asyncio.create_task(
+            writer.start_tls(client_context(), server_hostname="localhost")
+        )
+        await until(lambda: stream._chunks)
+        await stream.start_tls(server_context(), server_side=True)
+        await client
+        writer.write(b"hello")
+        assert await stream.read() == b"hello"
+        await stream.write(b"world")
+        assert await reader.readexactly(5) == b"world"
+        await end(stream, writer)
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_tls_fails_at_once_though_the_client_is_early(loop):
+    """Wrong use of TLS is reported, whatever has arrived; the connection is dropped."""
+
+    async def scenario():
+        stream, _, writer = await stream_pair()
+        writer.write(b"hello")
+        await until(lambda: stream._chunks)
+        with pytest.raises(TypeError):
+            await stream.start_tls(None, server_side=True)
+        await end(stream, writer)
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_tls_ends_behind_the_handshake(loop):
+    """A peer that says goodbye before the takeover is heard, and TCP is closed."""
+
+    async def scenario():
+        async def talk(reader, writer):
+            writer.write(b"\x81\x05hello\x88\x02\x03\xe8")
+
+        async with raw_server(talk, ssl=server_context()) as port:
+            stream = await AsyncioNetwork().open_tcp("127.0.0.1", port)
+            await stream.start_tls(client_context(), "localhost")
+            await until(lambda: stream._eof)
+            connection = Connection(Protocol(Side.CLIENT))
+            connection.attach(stream)
+            assert await connection.recv() == "hello"
+            await connection.wait_closed()
+            assert connection.close_code == 1000
+
+    run_on(loop, scenario)
+
+
+def test_tls_transport_is_closed_by_the_program():
+    """A program that closes the transport itself, even twice, gets a closed connection."""
+
+    async def scenario():
+        async with serving(ssl=server_context()) as server:
+            uri = uri_of(server, "wss")
+            async with connect(uri, ssl=client_context(), proxy=None) as websocket:
+                websocket.transport.close()
+                websocket.transport.close()
+                await websocket.wait_closed()
 
     run(scenario)
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from websockets._codec import serialize_frame
+from websockets._codec import serialize_frame, serialize_in_pieces
 
 
 MASK = b"\x37\xfa\x21\x3d"
@@ -87,3 +87,23 @@ def test_a_mask_of_another_size():
     """A mask that hasn't four bytes never gets onto the wire."""
     with pytest.raises(ValueError, match="mask must contain 4 bytes"):
         serialize_frame(0x82, b"", b"123")
+
+
+@pytest.mark.parametrize(
+    "convert", [bytes, bytearray, memoryview, lambda b: memoryview(b)[::1]]
+)
+@pytest.mark.parametrize("size", [0, 100, 16383, 16384, 16385, 70000])
+def test_a_large_frame_in_pieces_is_the_same_frame(convert, size):
+    """The two pieces of a frame, joined, are what serialize_frame() returns."""
+    payload = bytes(range(256)) * 300
+    payload = payload[:size]
+    mask = b"\x01\x02\x03\x04"
+    pieces = serialize_in_pieces(0x82, convert(payload), mask)
+    assert b"".join(pieces) == serialize_frame(0x82, payload, mask)
+
+
+def test_pieces_of_a_view_with_strides():
+    """A view that isn't contiguous is copied."""
+    data = memoryview(bytes(range(200)))[::2]
+    pieces = serialize_in_pieces(0x82, data, b"abcd")
+    assert b"".join(pieces) == serialize_frame(0x82, data, b"abcd")

@@ -7,7 +7,7 @@ import pytest
 from tests.codec.frame_pieces import frame, hex_bytes, read_all, scan_all
 from websockets._codec import FrameReader
 from websockets._codec.reader import MAX_FOUND
-from websockets.exceptions import ProtocolError
+from websockets.exceptions import PayloadTooBig, ProtocolError
 
 
 TEXT_A = frame(0x81, b"a")
@@ -76,6 +76,16 @@ def test_an_error_waits_for_its_turn():
     assert made.read() == (0x81, b"a", True)
     assert made.read() == (0x81, b"a", True)
     with pytest.raises(ProtocolError, match=r"^invalid opcode$"):
+        made.read()
+
+
+def test_an_error_that_the_mask_does_not_matter_for():
+    """A header that scan() refused is refused by read(), though its mask never comes."""
+    made = FrameReader(masked=True, max_message_size=10)
+    made.feed(frame(0x81, bytes(11), masked=True)[:4])
+    made.scan()
+    made.feed(bytes(20))
+    with pytest.raises(PayloadTooBig, match="frame with 11 bytes exceeds limit"):
         made.read()
 
 

@@ -79,7 +79,7 @@ def streams(draw):
     return masked, data, chunks
 
 
-steps = st.lists(st.sampled_from(["read", "read", "scan"]), max_size=4)
+steps = st.lists(st.sampled_from(["read", "read", "scan", "gather"]), max_size=4)
 limits = st.sampled_from(
     [
         {},
@@ -106,12 +106,16 @@ class Watch:
         self.parts: list[bytes] = []
         self.error: Exception | None = None
 
-    def read(self) -> bool:
+    def gather(self) -> None:
+        """Take what has arrived of an unfinished frame, if that is all that's here."""
+        self.read(FrameReader.read_unfinished)
+
+    def read(self, read=FrameReader.read) -> bool:
         """Take a frame or a part of it; tell whether there was one."""
         if self.error is not None:
             return False
         try:
-            piece = self.reader.read()
+            piece = read(self.reader)
         except ERRORS as exc:
             self.error = exc
             return False

@@ -28,7 +28,9 @@ from .threads import PATIENCE, ThreadedConnection
 Scenario = Callable[..., Coroutine[Any, Any, None]]
 
 
-def protocols(max_size: Any = 2**20, deflate: bool = False) -> tuple[Protocol, Protocol]:
+def protocols(
+    max_size: Any = 2**20, deflate: bool = False
+) -> tuple[Protocol, Protocol]:
     """Return the two ends of a connection whose opening handshake is over."""
     client = Protocol(Side.CLIENT, max_size=max_size)
     server = Protocol(Side.SERVER, max_size=max_size)
@@ -41,7 +43,9 @@ def protocols(max_size: Any = 2**20, deflate: bool = False) -> tuple[Protocol, P
 class AsyncioFace:
     """asyncio, on a loop of choice."""
 
-    def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop], debug: bool) -> None:
+    def __init__(
+        self, new_loop: Callable[[], asyncio.AbstractEventLoop], debug: bool
+    ) -> None:
         self.new_loop = new_loop
         self.debug = debug
         self.connections: list[Connection] = []
@@ -58,7 +62,9 @@ class AsyncioFace:
         with asyncio.Runner(debug=self.debug, loop_factory=self.new_loop) as runner:
             runner.run(bounded())
 
-    async def connect(self, sock: socket.socket, protocol: Protocol, **options: Any) -> Any:
+    async def connect(
+        self, sock: socket.socket, protocol: Protocol, **options: Any
+    ) -> Any:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(
             lambda: Connection(protocol, **options), sock=sock

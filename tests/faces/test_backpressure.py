@@ -167,7 +167,7 @@ async def test_pongs_to_a_peer_that_does_not_read(face):
     for i in range(1000):
         peer.send(b"\x89\x02" + i.to_bytes(2, "big"))
         await asyncio.sleep(0)
-    await (asyncio.sleep(0))
+    await asyncio.sleep(0)
     assert connection.buffered_amount == before
     data = bytearray()
     while not task.done() or connection.buffered_amount:

@@ -176,7 +176,9 @@ async def test_close_during_a_fragmented_send(face):
     for _ in range(3):
         await asyncio.sleep(0)
     closing = face.start(client.close())
-    with pytest.raises(ConnectionClosed, match="1011 .* close during fragmented message"):
+    with pytest.raises(
+        ConnectionClosed, match=r"1011 .* close during fragmented message"
+    ):
         await server.recv()
     await closing
     await cancel(task)

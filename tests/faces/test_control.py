@@ -48,7 +48,9 @@ async def test_ping_with_the_same_payload(face):
     client, server = await face.pair()
     server.protocol.defer_pongs = True
     await client.ping(b"twice")
-    with pytest.raises(ConcurrencyError, match="already waiting for a pong with the same data"):
+    with pytest.raises(
+        ConcurrencyError, match="already waiting for a pong with the same data"
+    ):
         await client.ping(b"twice")
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConcurrencyError, ConnectionClosedError
-
 from websockets.protocol import Protocol, Side, State
 
 from .faces import ASYNCIO, scenario
@@ -106,6 +105,24 @@ async def test_streaming(face):
     assert [x async for x in server.recv_streaming()] == ["a", "b", ""]
     assert [x async for x in server.recv_streaming()] == [b"whole"]
     assert await server.recv() == "after"
+
+
+@scenario(*ASYNCIO)
+async def test_streaming_stops_in_the_middle(face):
+    """Who leaves the loop gets the rest from the next call, without closing an iterator."""
+    client, server = await face.pair()
+    await client.send(["a", "b"])
+    async for fragment in server.recv_streaming():
+        assert fragment == "a"
+        break
+    assert [x async for x in server.recv_streaming()] == ["b", ""]
+    await client.send(["c", "d"])
+    first, second = server.recv_streaming(), server.recv_streaming()
+    assert await first.__anext__() == "c"
+    assert await second.__anext__() == "d"
+    with pytest.raises(ConcurrencyError, match="cannot go on with recv_streaming"):
+        await first.__anext__()
+    assert [x async for x in second] == [""]
 
 
 @scenario()
@@ -206,7 +223,9 @@ async def test_text_that_is_not_utf_8(face):
     await client.send(b"ok", text=True)
     await client.send(b"\xff", text=True)
     assert await server.recv() == "ok"
-    with pytest.raises(ConnectionClosedError, match="1007 .* invalid start byte at position 0"):
+    with pytest.raises(
+        ConnectionClosedError, match=r"1007 .* invalid start byte at position 0"
+    ):
         await server.recv(decode=False)
 
 
@@ -284,7 +303,9 @@ async def test_one_receiver_at_a_time(face):
         await asyncio.sleep(0)
         with pytest.raises(ConcurrencyError, match=f"cannot call recv {text}"):
             await server.recv()
-        with pytest.raises(ConcurrencyError, match=f"cannot call recv_streaming {text}"):
+        with pytest.raises(
+            ConcurrencyError, match=f"cannot call recv_streaming {text}"
+        ):
             await server.recv_streaming().__anext__()
         await client.send("hello")
         assert await task == "hello"
@@ -294,7 +315,12 @@ async def test_one_receiver_at_a_time(face):
 async def test_nothing_before_the_handshake(face):
     """Before the opening handshake is over, there is nothing to receive or send."""
     connection = Connection(Protocol(Side.CLIENT, state=State.CONNECTING))
-    for coro in (connection.recv(), connection.send("x"), connection.ping(), connection.pong()):
+    for coro in (
+        connection.recv(),
+        connection.send("x"),
+        connection.ping(),
+        connection.pong(),
+    ):
         with pytest.raises(ConcurrencyError, match="the opening handshake isn't over"):
             await coro
     assert connection.buffered_amount == 0

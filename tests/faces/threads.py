@@ -11,6 +11,7 @@ looks again after releasing it.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -86,10 +87,8 @@ class ThreadedConnection:
             self.flush(blocking=False)
 
     def drop(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the peer may have been faster
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the peer was faster
 
     def flush(self, *, blocking: bool = True) -> None:
         while self.protocol.writes:

@@ -27,7 +27,7 @@ from websockets.exceptions import (
     ProxyAuthenticationError,
 )
 from websockets.proxy import parse_proxy, prepare_connect_request
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI, parse_uri
 
 
 PROXY = parse_proxy("http://p.test:3128")
@@ -64,6 +64,20 @@ def test_user_agent():
     assert dict(fields(request(user_agent_header="Me/1")))["User-Agent"] == "Me/1"
     assert "User-Agent" not in dict(fields(request(user_agent_header=None)))
     assert "User-Agent" not in dict(fields(request(user_agent_header="")))
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "\N{EURO SIGN}"])
+def test_user_agent_that_cannot_be_sent(value):
+    """A User-Agent can't add headers, nor fail while it's encoded."""
+    with pytest.raises(InvalidHeaderValue, match="invalid User-Agent header"):
+        request(user_agent_header=value)
+
+
+def test_host_that_cannot_be_sent():
+    """A host can't add headers to the request; parse_uri() refuses it already."""
+    uri = WebSocketURI(True, "h.test:443 HTTP/1.1\r\nX: y", 443, "", "")
+    with pytest.raises(ValueError, match="invalid host"):
+        prepare_connect_request(PROXY, uri)
 
 
 def test_credentials():

@@ -9,6 +9,7 @@ import random
 import ssl
 import subprocess
 import sys
+import typing
 
 import hypothesis.strategies as st
 import pytest
@@ -36,8 +37,8 @@ from websockets.extensions.permessage_deflate import (
     ServerPerMessageDeflateFactory,
 )
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
-from websockets.protocol import CLOSED, OPEN
+from websockets.http11 import Request, Response
+from websockets.protocol import CLOSED, OPEN, Event
 from websockets.server import ServerConnection, ServerProtocol
 from websockets.uri import parse_uri
 
@@ -108,6 +109,11 @@ def test_state_is_assignable():
     connection = ServerProtocol()
     connection.state = OPEN
     assert connection.state is OPEN
+
+
+def test_event_names_the_types_of_events():
+    """Programs that drive a protocol import it from websockets.protocol."""
+    assert typing.get_args(Event) == (Request, Response, Frame)
 
 
 # -- retries

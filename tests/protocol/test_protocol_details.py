@@ -15,7 +15,15 @@ from websockets.exceptions import InvalidState, PayloadTooBig, ProtocolError
 from websockets.extensions.base import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import CLIENT, CLOSED, CLOSING, OPEN, SERVER, Protocol
+from websockets.protocol import (
+    CLIENT,
+    CLOSED,
+    CLOSING,
+    CONNECTING,
+    OPEN,
+    SERVER,
+    Protocol,
+)
 
 
 def deflate(**settings) -> PerMessageDeflate:
@@ -389,3 +397,62 @@ def test_deferred_pongs_collapse_into_the_latest():
     assert protocol.data_to_send() == [frame(0x88)]
     with pytest.raises(InvalidState, match="connection is closing"):
         protocol.send_close()
+
+
+# -- before the opening handshake is over
+
+
+class Shaking(Protocol):
+    """A protocol whose handshake is one line."""
+
+    def parse(self):
+        yield from self.reader.read_line(100)
+        yield from super().parse()
+
+
+def test_bytes_before_and_behind_the_handshake():
+    """Bytes behind the handshake are frames, in the same chunk or in the next."""
+    protocol = Shaking(CLIENT)
+    protocol.extensions = []
+    protocol.receive_data(b"hello")
+    protocol.receive_data(b"\r\n" + frame(0x81, b"a")[:2])
+    protocol.receive_data(b"a")
+    assert protocol.events_received() == [Frame(Opcode.TEXT, b"a")]
+
+
+def test_failing_before_the_handshake_is_over():
+    """fail() ignores what comes during the handshake, too; a server half-closes."""
+    protocol = Shaking(SERVER, state=CONNECTING)
+    protocol.fail(1011)
+    assert protocol.data_to_send() == [b""]
+    protocol.receive_data(b"hello\r\n")
+    protocol.receive_eof()
+    assert protocol.state is CLOSED
+    assert protocol.data_to_send() == []
+
+
+def test_both_sides_half_close():
+    """EOF from the peer after our own half-close asks for no second one."""
+    protocol = Protocol(SERVER)
+    protocol.send_eof()
+    protocol.receive_eof()
+    assert protocol.data_to_send() == [b""]
+    assert protocol.state is CLOSED
+
+
+def test_a_reason_needs_a_code():
+    """A Close frame without a code can't have a reason."""
+    protocol = Protocol(CLIENT)
+    with pytest.raises(ProtocolError, match="cannot send a reason without a code"):
+        protocol.send_close(None, "bye")
+    assert protocol.state is OPEN
+
+
+def test_large_messages_of_lazy_clients():
+    """A large message, masked in pieces by a lazy client, is one frame for the server."""
+    payload = bytes(range(256)) * 2000
+    protocol, peer = Protocol(CLIENT), Protocol(SERVER)
+    protocol.lazy = True
+    protocol.send_binary(payload)
+    peer.receive_data(b"".join(protocol.data_to_send()))
+    assert peer.events_received() == [Frame(Opcode.BINARY, payload)]

@@ -247,6 +247,14 @@ def test_wrong_types_of_names():
         Headers({b"a": "b"})
 
 
+@pytest.mark.parametrize("headers", ["Authorization: s", ["Authorization: s"], ["ab"]])
+def test_lines_are_not_headers(headers):
+    """Lines, as other libraries take them, are refused, and don't show."""
+    text = "^headers must be pairs of name and value, not str$"
+    with pytest.raises(TypeError, match=text):
+        Headers(headers)
+
+
 def test_set_insecure():
     """Nothing is checked when the caller takes responsibility."""
     headers = Headers(A="1")

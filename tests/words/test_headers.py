@@ -284,6 +284,13 @@ def test_build_host(host, port, secure, short, long):
     assert build_host(host, port, secure, always_include_port=True) == long
 
 
+@pytest.mark.parametrize("host", ["a\r\nX: y", "a b", "a\0", "é", "a\x7f", "fe80::1\n"])
+def test_build_host_that_cannot_be_sent(host):
+    """A host that would break a header, or a request line, is a ValueError."""
+    with pytest.raises(ValueError, match=r"^invalid host: "):
+        build_host(host, 80, False)
+
+
 @pytest.mark.parametrize(
     ("realm", "header"),
     [

@@ -34,6 +34,7 @@ __all__ = [
     "Utf8Validator",
     "apply_mask",
     "serialize_frame",
+    "serialize_in_pieces",
 ]
 
 
@@ -56,4 +57,7 @@ NATIVE = apply_mask is not python_apply_mask
 from .message import Message  # noqa: E402 - takes Utf8Validator
 from .reader import FrameReader  # noqa: E402 - takes apply_mask from here
 from .utf8 import Utf8Validator  # noqa: E402 - keeps the group together
-from .writer import serialize_frame  # noqa: E402 - takes apply_mask from here
+from .writer import (  # noqa: E402 - takes apply_mask from here
+    serialize_frame,
+    serialize_in_pieces,
+)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
 from . import apply_mask
+from .buffers import cut
 from .rules import check_head, check_length, check_size, missing_part, without_control
 
 
@@ -138,11 +139,7 @@ class FrameReader:
     # -- bytes in
 
     def feed(self, data: bytes) -> None:
-        """
-        Add bytes received from the network; costs no copy when all was taken.
-
-        Bytes after a Close, or after what :meth:`scan` found wrong, are ignored.
-        """
+        """Add bytes from the network; nothing counts after a Close or an error."""
         if self._closed or self.error is not None:
             return
         pos = self._pos
@@ -181,10 +178,7 @@ class FrameReader:
         """
         Tell what the stream lacks, if it ends here, in the middle of a frame.
 
-        Returns:
-            How many bytes are there of the part that isn't complete (the first two bytes,
-            a longer length, the mask, the payload), and how many it has.
-
+        That's how many bytes of a header, a mask or a payload are there, and how many it has.
         """
         size = len(self._buf)
         if self._missing and self._scan < self._pos + self._missing:
@@ -284,7 +278,7 @@ class FrameReader:
         if end <= size:
             self._pos = end
             self._in_message = head < FIN
-            payload = bytes(buf[start:end])
+            payload = cut(buf, start, end)
             return head, apply_mask(payload, key) if key else payload, True
         self._in_message = True
         self._head = head
@@ -300,7 +294,7 @@ class FrameReader:
         end = min(pos + self._missing, len(buf))
         if end == pos:
             return None
-        payload = bytes(buf[pos:end])
+        payload = cut(buf, pos, end)
         self._pos = end
         self._missing -= end - pos
         key = self._key
@@ -313,6 +307,19 @@ class FrameReader:
         self._in_message = self._head < FIN
         return self._head, payload, True
 
+    def read_unfinished(self) -> tuple[int, bytes, bool] | None:
+        """
+        Take what has arrived of a frame that isn't complete, if that is all that's here.
+
+        It spares joining the bytes of a large frame at each :meth:`feed`. The scan has
+        looked at its header, so nothing can be wrong.
+        """
+        if self._missing:
+            return self._read_payload(self._buf, self._pos)
+        if self.ahead == 1 and self._scan > len(self._buf) and self.error is None:
+            return self.read()
+        return None
+
     # -- the scan cursor
 
     def scan(self) -> list[tuple[int, bytes]]:
@@ -320,9 +327,7 @@ class FrameReader:
         Look at what lies behind the take cursor; return control frames, as by :meth:`read`.
 
         Data frames are counted in :attr:`ahead`. An error ends the scan for good; it is
-        kept in :attr:`error`.
-
-        It stops after :data:`MAX_FOUND` control frames: call it again then.
+        kept in :attr:`error`. After :data:`MAX_FOUND` control frames, call it again.
         """
         found: list[tuple[int, bytes]] = []
         if self.error is None:

@@ -23,7 +23,7 @@ from ..datastructures import Headers
 from ..exceptions import SecurityError
 from ..http11 import Request, Response
 from ..protocol import Protocol
-from ..uri import parse_uri
+from ..uri import WebSocketURI, parse_uri
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
 from .progress import Progress, ProxyHop
@@ -63,6 +63,7 @@ async def open_connection(
     settings: Settings,
     process_redirect: Callable[[Exception, str], Exception | str] | None = None,
     progress: Progress | None = None,
+    parsed: WebSocketURI | None = None,
 ) -> Opened:
     """
     Connect to a WebSocket URI and perform the opening handshake (RFC 6455 section 4.1).
@@ -79,6 +80,8 @@ async def open_connection(
             default follows redirects as :mod:`~.redirects` says.
         progress: Where to note which proxy is being talked to. Its method
             :meth:`~.progress.Progress.timed_out` makes the exception for a deadline.
+        parsed: What :func:`~websockets.uri.parse_uri` returns for ``uri``, if the
+            face has called it.
     """
     if process_redirect is None:
         process_redirect = functools.partial(
@@ -89,7 +92,8 @@ async def open_connection(
         )
     fields = checked_fields(settings.additional_headers, "additional_headers")
     planner = Planner(settings)
-    parsed = parse_uri(uri)
+    if parsed is None:
+        parsed = parse_uri(uri)
     progress = Progress() if progress is None else progress
     redirects = 0
     while True:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from .attributes import ConnectionAttributes
 from .session import Session
-from .settings import water_marks
+from .settings import check_max_size, check_numbers, water_marks
 
 
-__all__ = ["ConnectionAttributes", "Session", "water_marks"]
+__all__ = [
+    "ConnectionAttributes",
+    "Session",
+    "check_max_size",
+    "check_numbers",
+    "water_marks",
+]

@@ -120,10 +120,11 @@ class Pings:
         return data
 
     def acknowledge(self, data: bytes, now: float) -> bool:
-        """Process a pong; tell whether it answers a ping."""
+        """Process a pong; tell whether it answers a keepalive ping."""
         pings = self._in_flight
         if pings is None or data not in pings:
             return False
+        keepalive = False
         # RFC 6455 §5.5.3: a peer may answer only the latest ping.
         while True:
             first = next(iter(pings))
@@ -131,13 +132,15 @@ class Pings:
             if first == data:
                 # The latency of earlier ones would count the time until a later ping.
                 self.latency = now - sent_at
-            if done is not None:
+            if done is None:
+                keepalive = True
+            else:
                 done(now - sent_at)
             if first == data:
                 break
         if not any(done is None for _, done in pings.values()):
             self.pong_due = None
-        return True
+        return keepalive
 
     def out_of_sight(self) -> None:
         """Note that bytes of the peer were left unread: a pong may be among them."""
@@ -167,6 +170,13 @@ class Pings:
             self.pong_due = extended
             return False
         return True
+
+    def complaint(self, now: float) -> str:
+        """Say what was waited for, when :meth:`overdue` has found the peer silent."""
+        text = f"no pong within {self.timeout} seconds of a keepalive ping"
+        if self.received_at + (self.timeout or 0) > now:
+            text += "; bytes were received meanwhile, but none could be sent"
+        return text
 
     def stop(self) -> None:
         """End keepalive; pings in flight can still be answered."""

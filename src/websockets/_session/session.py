@@ -5,9 +5,8 @@ the reason why it ended. The hub: messages, pings and the protocol meet here.
 Doesn't know: sockets, tasks, threads, time (``now`` is an argument: seconds, monotonic,
 any origin); no rule of RFC 6455 is here (see protocol).
 
-A face calls a method, then pumps: it writes what :meth:`Session.data_to_send` returns,
-arms one timer for :meth:`Session.next_deadline`, pauses or resumes reading, aborts the
-transport when :attr:`Session.aborted` says so, and wakes those who wait.
+A face calls a method, then pumps: it writes, arms one timer, pauses or resumes reading,
+aborts the transport, and wakes those who wait, as the session's attributes say.
 """
 
 from __future__ import annotations
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Session"]
-
-TEXT = Opcode.TEXT
-BINARY = Opcode.BINARY
-CONT = Opcode.CONT
 
 
 class Session:
@@ -121,6 +116,7 @@ class Session:
                 # Most of the time: somebody waited for all that came.
                 return
         messages.scan()
+        messages.gather()
         self._settle(now)
 
     def receive_eof(self, now: float, cause: BaseException | None = None) -> None:
@@ -182,8 +178,7 @@ class Session:
             self.aborted = True
         if self._failure_due is not None and now >= self._failure_due:
             self._failure_due = None
-            if self._messages.failing:
-                self._messages.fail_now()
+            self._messages.fail_now()
         if self.protocol.state is OPEN:
             self._tend_pings(now)
         self._settle(now)
@@ -200,7 +195,7 @@ class Session:
             data = pings.keepalive(now, self.reading_paused, self.written)
             self.protocol.send_ping(data)
             if self.protocol.debug:
-                self.protocol.logger.debug("%% sent keepalive ping")
+                self.protocol.logger.debug("% sent keepalive ping")
 
     # -- state
 
@@ -329,10 +324,10 @@ class Session:
 
         """
         if isinstance(data, str):
-            opcode = BINARY if text is False else TEXT
+            opcode = Opcode.BINARY if text is False else Opcode.TEXT
             data = data.encode()
         else:
-            opcode = TEXT if text else BINARY
+            opcode = Opcode.TEXT if text else Opcode.BINARY
         self.protocol.send_data(opcode, data, True, compress)
 
     def send_fragment(
@@ -345,23 +340,19 @@ class Session:
         compress: bool | None = None,
     ) -> None:
         """
-        Queue a frame of a fragmented message.
+        Queue a frame of a fragmented message; see :meth:`send_message`.
 
         Args:
-            data: see :meth:`send_message`.
-            first: whether it starts the message.
+            first: whether it starts the message; then it decides on type and compression.
             fin: whether it ends it.
-            text: see :meth:`send_message`; matters for the first frame.
-            compress: see :meth:`send_message`; matters for the first frame.
-
-        Raises:
-            InvalidState: if the connection isn't open.
 
         """
-        opcode = CONT
+        opcode = Opcode.CONT
         if first:
             opcode = (
-                TEXT if text or (text is None and isinstance(data, str)) else BINARY
+                Opcode.TEXT
+                if text or (text is None and isinstance(data, str))
+                else Opcode.BINARY
             )
         payload = data.encode() if isinstance(data, str) else data
         self.protocol.send_data(opcode, payload, fin, compress)
@@ -448,10 +439,7 @@ class Session:
         pings = self.pings
         if self.protocol.debug:
             self.protocol.logger.debug("- timed out waiting for keepalive pong")
-        note = f"no pong within {pings.timeout} seconds of a keepalive ping"
-        if pings.received_at + (pings.timeout or 0) > now:
-            note += "; bytes were received meanwhile, but none could be sent"
-        self._notes.append(note)
+        self._notes.append(pings.complaint(now))
         self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
 
     def _settle(self, now: float) -> None:
@@ -468,13 +456,13 @@ class Session:
             self._watch_water()
         elif not self._over:
             self._wind_up(now)
-        elif protocol.state is CLOSED:
+        else:
             self.pings.fail(self.exception)
 
     def _acknowledge(self, data: bytes) -> None:
         pings = self.pings
         if pings.acknowledge(data, pings.received_at) and self.protocol.debug:
-            self.protocol.logger.debug("%% received pong")
+            self.protocol.logger.debug("% received keepalive pong")
 
     def _watch_water(self) -> None:
         """Pause or resume reading (the user reads too slowly, or reads again)."""

@@ -6,12 +6,47 @@ Doesn't know: connections.
 
 from __future__ import annotations
 
+import numbers
 
-__all__ = ["water_marks"]
+
+__all__ = ["check_max_size", "check_numbers", "water_marks"]
 
 # Resume at a quarter: the sender gets going before the queue is empty, and a message or
 # two can't make it pause and resume at each step.
 RATIO = 4
+
+
+def check_numbers(**settings: float | None) -> None:
+    """
+    Check settings that are numbers, or :obj:`None`, by their names.
+
+    Raises:
+        TypeError: if one is something else, such as the text of a number.
+
+    """
+    for name, value in settings.items():
+        if value is not None and not isinstance(value, (int, float, numbers.Real)):
+            raise TypeError(
+                f"{name} must be a number or None, not {type(value).__name__}"
+            )
+
+
+def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
+    """
+    Check the limit of messages, or the pair of the limits of messages and frames.
+
+    Raises:
+        TypeError: if a limit isn't a number.
+        ValueError: if a limit is negative, or a tuple isn't a pair.
+
+    """
+    limits = value if isinstance(value, tuple) else (value, None)
+    if len(limits) != 2:
+        raise ValueError(f"max_size: expected a pair, not {len(limits)} values")
+    for limit in limits:
+        check_numbers(max_size=limit)
+        if limit is not None and limit < 0:
+            raise ValueError(f"max_size must be positive or zero, not {limit}")
 
 
 def water_marks(
@@ -27,10 +62,13 @@ def water_marks(
             missing one: no high mark disables both, a missing low mark is a quarter.
 
     Raises:
+        TypeError: if a mark isn't a number.
         ValueError: if the low mark is negative, or above the high mark.
 
     """
     high, low = value if isinstance(value, tuple) else (value, None)
+    check_numbers(**{name: high})
+    check_numbers(**{name: low})
     if high is None and low is not None:
         high = RATIO * low
     if high is None:

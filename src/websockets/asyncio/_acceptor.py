@@ -149,6 +149,7 @@ class Acceptor:
                 self.server.all_connections.discard(connection)
                 # This logs "connection closed".
                 connection.protocol.receive_eof()
+                connection.never_opened()
             if isinstance(exc, (OSError, InvalidHandshake)) or exc is failure:
                 # The client's business. What there is to say was logged.
                 self.server.logger.debug("! opening handshake failed: %r", exc)

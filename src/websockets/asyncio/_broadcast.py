@@ -93,40 +93,49 @@ def broadcast(
     groups: dict[Hashable, list[tuple[Connection, PerMessageDeflate]]] = {}
     for connection in connections:
         protocol = connection.protocol
-        if protocol.state is not OPEN:
+        if protocol.state is not OPEN or not connection.attached:
             continue
         if protocol.expect_continuation_frame:
             skipped.add(connection, ConcurrencyError("sending a fragmented message"))
             continue
-        if unsent_limit is not None and connection.buffered_amount > unsent_limit:
-            unsent = connection.buffered_amount
-            skipped.add(
-                connection,
-                RuntimeError(
-                    f"{unsent} unsent bytes exceed unsent_limit of {unsent_limit}"
-                ),
-            )
+        if (
+            unsent_limit is not None
+            and connection._output.paused
+            and (unsent := connection.buffered_amount) > unsent_limit
+        ):
+            reason = f"{unsent} unsent bytes exceed unsent_limit of {unsent_limit}"
+            skipped.add(connection, RuntimeError(reason))
             if when_slow == "abort":
                 connection.abort()
             continue
         try:
             if not straight(protocol):
-                send_alone(connection, data, opcode)
+                send_like_others(connection, data, opcode)
                 continue
             deflate = protocol.deflate
             if deflate is not None and deflate.worth_compressing(data, True):
-                key = deflate.share_key if len(data) >= SHARED_SIZE else connection
-                groups.setdefault(key, []).append((connection, deflate))
+                if len(data) < SHARED_SIZE:
+                    send_compressed(connection, deflate, data, opcode)
+                else:
+                    groups.setdefault(deflate.share_key, []).append(
+                        (connection, deflate)
+                    )
             elif protocol.side is SERVER:
                 if plain is None:
                     plain = serialize_frame(FIN | opcode, data, None)
                 connection.send_prepared(plain)
             else:
-                send_alone(connection, data, opcode)
+                frame = serialize_frame(FIN | opcode, data, secrets.token_bytes(4))
+                connection.send_prepared(frame)
         except Exception as exc:
             skipped.add_failure(connection, exc)
     for group in groups.values():
-        send_compressed(group, opcode, data, skipped)
+        shared = group[0][1].deflate_shared(data) if len(group) > 1 else None
+        for connection, deflate in group:
+            try:
+                send_compressed(connection, deflate, data, opcode, shared)
+            except Exception as exc:
+                skipped.add_failure(connection, exc)
     skipped.done()
 
 
@@ -140,40 +149,28 @@ def straight(protocol: Protocol) -> bool:
     )
 
 
-def send_alone(connection: Connection, data: bytes, opcode: Opcode) -> None:
-    """Send a message to one connection, in the way of ``send()``, without waiting."""
+def send_like_others(connection: Connection, data: bytes, opcode: Opcode) -> None:
+    """Send a message in the way of ``send()``, without waiting."""
     session = connection._open_session()
     session.send_message(data, text=opcode is Opcode.TEXT)
     connection._pump()
 
 
 def send_compressed(
-    group: list[tuple[Connection, PerMessageDeflate]],
-    opcode: Opcode,
+    connection: Connection,
+    deflate: PerMessageDeflate,
     data: bytes,
-    skipped: Skipped,
+    opcode: Opcode,
+    shared: bytes | None = None,
 ) -> None:
-    """Send a message to connections that agree on compression."""
-    if len(group) == 1:
-        ((connection, _),) = group
-        try:
-            send_alone(connection, data, opcode)
-        except Exception as exc:
-            skipped.add_failure(connection, exc)
-        return
-    payload = group[0][1].deflate_shared(data)
-    head = FIN | RSV1 | opcode
-    frame = serialize_frame(head, payload, None)
-    for connection, deflate in group:
-        try:
-            deflate.forget_history()
-            if connection.protocol.side is SERVER:
-                connection.send_prepared(frame)
-            else:
-                mask = secrets.token_bytes(4)
-                connection.send_prepared(serialize_frame(head, payload, mask))
-        except Exception as exc:
-            skipped.add_failure(connection, exc)
+    """Send a message compressed, if it's the same for others: as they get it."""
+    if shared is None:
+        payload = deflate.deflate(data, final=True)
+    else:
+        payload = shared
+        deflate.forget_history()
+    mask = None if connection.protocol.side is SERVER else secrets.token_bytes(4)
+    connection.send_prepared(serialize_frame(FIN | RSV1 | opcode, payload, mask))
 
 
 class Skipped:

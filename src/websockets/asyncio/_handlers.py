@@ -36,11 +36,18 @@ def one_argument(handler: Callable[..., Awaitable[None]]) -> Callable[[Any], Any
     """
     if not callable(handler):
         raise TypeError(f"handler must be callable, not {type(handler).__name__}")
-    try:
-        signature = inspect.signature(handler)
-    except (TypeError, ValueError):  # of some callables written in C
-        return handler
-    if fits(signature, 1) or not fits(signature, 2):
+    # What is called is the outermost function; functools.wraps makes it look like the
+    # one inside, which may take other arguments.
+    for follow_wrapped in (False, True):
+        try:
+            signature = inspect.signature(handler, follow_wrapped=follow_wrapped)
+        except (TypeError, ValueError):  # of some callables written in C
+            return handler
+        if not fits(signature, 2):
+            return handler
+        if not fits(signature, 1):
+            break
+    else:
         return handler
 
     def handler_with_path(connection: Any) -> Awaitable[None]:

@@ -61,6 +61,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
     _lost = False
     _receiving = False
     _receiver: asyncio.Future[None] | None = None
+    # Identity of the latest recv_streaming().
+    _streamer: object | None = None
     _sending_fragments = False
     _burst = 0
 
@@ -146,6 +148,16 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             raise ConcurrencyError("the opening handshake isn't over")
         return self._session
 
+    @property
+    def attached(self) -> bool:
+        """Whether the conversation has begun; the opening handshake may be over before."""
+        return self._session is not None
+
+    def never_opened(self) -> None:
+        """Note that the opening handshake failed, and its stream is gone."""
+        self._lost = True
+        self._losers.wake()
+
     async def _wait_lost(self) -> None:
         while not self._lost:
             await self._losers.wait(self.loop)
@@ -161,7 +173,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             self.data_received(chunk)
         if lost:
             self.connection_lost(exc)
-        elif eof and not self.eof_received():
+        elif eof and not self.eof_received() and not self.transport.is_closing():
+            # Closing a TLS transport twice makes asyncio's forget what it is for.
             self.transport.close()
 
     def send_prepared(self, data: bytes) -> None:

@@ -75,7 +75,6 @@ SERVER_LISTENING = frozenset(
 RENAMED = {
     "extra_headers": "additional_headers",
     "timeout": "close_timeout",
-    "ws_handler": "handler",
 }
 
 # Arguments without a meaning today: why they aren't missed.
@@ -119,7 +118,9 @@ def deprecated(message: str) -> None:
     """Warn the first caller outside of this library."""
     level = 1
     frame = sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("websockets."):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(
+        "websockets."
+    ):
         frame = frame.f_back
         level += 1
     warnings.warn(message, DeprecationWarning, stacklevel=level)
@@ -127,11 +128,15 @@ def deprecated(message: str) -> None:
 
 def take(kwargs: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Remove some keyword arguments, and return those that were there."""
+    if not kwargs:  # most often; connecting should be fast
+        return {}
     return {name: kwargs.pop(name) for name in names if name in kwargs}
 
 
 def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Remove the arguments about TLS with a prefix, and return them without it."""
+    if not kwargs:
+        return {}
     return {
         name: kwargs.pop(prefix + name) for name in sorted(TLS) if prefix + name in kwargs
     }

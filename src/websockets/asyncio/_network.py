@@ -23,7 +23,7 @@ import os
 import socket
 import ssl as ssl_module
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from ..typing import PathLike
@@ -192,11 +192,11 @@ class AsyncioStream(asyncio.Protocol):
             This stream, which now carries what TLS carries.
 
         Raises:
-            ConnectionResetError: The peer sent something before the handshake,
-                which can't be part of it, or closed the connection.
+            ConnectionResetError: The server sent something before the handshake,
+                which can't be part of it, or the peer closed the connection.
             ssl.SSLError: The handshake failed.
         """
-        if self._chunks:
+        if self._chunks and not server_side:
             raise ConnectionResetError("peer sent data before the TLS handshake")
         if self._eof or self.transport.is_closing():
             raise ConnectionResetError("connection closed before the TLS handshake")
@@ -204,15 +204,20 @@ class AsyncioStream(asyncio.Protocol):
         self._tls = True
         # start_tls() pauses and resumes reading by itself.
         self._reading_paused = False
+        handshake: Awaitable[asyncio.Transport | None] = self._loop.start_tls(
+            below,
+            self,
+            context,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            **options,
+        )
         try:
-            transport = await self._loop.start_tls(
-                below,
-                self,
-                context,
-                server_side=server_side,
-                server_hostname=server_hostname,
-                **options,
-            )
+            if self._chunks:
+                handshake = asyncio.ensure_future(handshake)
+                # That's for after its first step, which makes a protocol for TLS.
+                self._loop.call_soon(self._pass_on)
+            transport = await handshake
         except BaseException:
             # start_tls() closes the transport politely, which leaves it to the peer
             # when it goes away.
@@ -229,6 +234,29 @@ class AsyncioStream(asyncio.Protocol):
         """Return the certificate of the peer, as DER; ``b""`` without TLS."""
         tls = self.transport.get_extra_info("ssl_object")
         return b"" if tls is None else tls.getpeercert(True) or b""
+
+    def _pass_on(self) -> None:
+        """
+        Give TLS what arrived too early: a client begins with its part of the handshake.
+
+        uvloop reads before anything can be done about it. The protocol for TLS is going
+        to be called when it has a transport, in the next turn; then it's ready for this.
+        """
+        chunks, self._chunks = self._chunks, []
+        self._pending = 0
+        tls: Any = self.transport.get_protocol()
+
+        def feed() -> None:
+            data = memoryview(b"".join(chunks))
+            while data:
+                buffer = tls.get_buffer(len(data))
+                size = min(len(buffer), len(data))
+                buffer[:size] = data[:size]
+                tls.buffer_updated(size)
+                data = data[size:]
+
+        if hasattr(tls, "get_buffer"):  # else start_tls() has failed at once
+            self._loop.call_soon(feed)
 
     async def close(self) -> None:
         """

@@ -67,7 +67,8 @@ class Output:
         self.ending = False
         #: Nothing can be written any more.
         self.ended = False
-        transport.set_write_buffer_limits(high=1)
+        if not transport.is_closing():
+            transport.set_write_buffer_limits(high=1)
 
     @property
     def unsent(self) -> int:
@@ -86,7 +87,13 @@ class Output:
 
     def above(self) -> bool:
         """Tell whether the high water mark is exceeded."""
-        return self.paused and self._high is not None and self.unsent > self._high
+        # After the end nobody can send more, and the transport may not know what it holds.
+        return (
+            self.paused
+            and not self.ended
+            and self._high is not None
+            and self.unsent > self._high
+        )
 
     def below(self) -> bool:
         """Tell whether the low water mark is reached again."""
@@ -142,6 +149,9 @@ class Output:
     def _end(self) -> None:
         """Half-close, as far as the transport is able to (TLS isn't)."""
         self.ended = self.paused = True
+        if self._transport.is_closing():
+            # By the program: asyncio's TLS transports can't be closed twice.
+            return
         if self.ending or not self._transport.can_write_eof():
             self._transport.close()
         else:

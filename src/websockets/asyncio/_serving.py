@@ -154,7 +154,8 @@ class Server:
         return {
             connection
             for connection in self.all_connections
-            if connection.state is OPEN
+            # The response that opens it may not have left yet.
+            if connection.state is OPEN and connection.attached
         }
 
     @property

@@ -20,7 +20,7 @@ from .._opening.redirects import MAX_REDIRECTS, resolve_redirect, same_origin
 from .._opening.retry import Retries, retry_message
 from .._opening.route import Planner, open_route
 from .._opening.settings import ProxyLike, Settings
-from .._session import water_marks
+from .._session import check_max_size, check_numbers, water_marks
 from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
 from ..exceptions import SecurityError
@@ -142,17 +142,14 @@ class connect:
         user_agent_header: Value of the ``User-Agent`` header; :obj:`None` omits it.
         proxy: :obj:`True` uses the proxy of the environment or the operating system;
             a URL or a :class:`~websockets.proxy.Proxy` uses that proxy; a list of these
-            goes through all of them, nearest first; :obj:`None` uses none. A
-            :class:`~websockets.proxy.PAC` asks a PAC file. A callable gets the URI and
-            returns one of these.
+            goes through all, nearest first; :obj:`None` uses none; a PAC object of
+            :mod:`websockets.proxy` asks a PAC file. A callable gets the URI.
         proxy_auth: How to authenticate to the proxy, the last one of a list: a pair of
-            user name and password; ``"current-user"`` for who is logged in; or an
-            object of :mod:`websockets.proxy`. A callable gets the
-            :class:`~websockets.proxy.Proxy` and returns one of these.
+            user name and password, ``"current-user"`` for who is logged in, or an
+            object of :mod:`websockets.proxy`. A callable gets the proxy.
         proxy_headers: Headers for the same proxy, which the server doesn't get. They
             replace those of the same name that are sent anyway.
-        no_proxy: Hosts that need none, when the proxy isn't given by the user: a list,
-            or a text like the environment variable, which it replaces.
+        no_proxy: Hosts that need no discovered proxy, instead of the variable.
         process_exception: Function that tells what to do when connecting fails in an
             ``async for``: it returns :obj:`None` to try again, or an exception to raise.
         open_timeout: Seconds for everything until the connection is open: TCP, proxy,
@@ -245,6 +242,13 @@ class connect:
         # Mistakes show here, not while connecting.
         if subprotocols is not None:
             validate_subprotocols(subprotocols)
+        check_numbers(
+            open_timeout=open_timeout,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+            close_timeout=close_timeout,
+        )
+        check_max_size(max_size)
         water_marks("max_queue", max_queue)
         water_marks("write_limit", write_limit)
         if compression == "deflate":
@@ -255,7 +259,8 @@ class connect:
         self._tcp = take(kwargs, CLIENT_TCP)
         tls = take_prefixed(kwargs, "")
         proxy_tls = take_prefixed(kwargs, "proxy_")
-        check_names(connect, kwargs, ROUTE | CLIENT_TCP | TLS)
+        if kwargs:
+            check_names(connect, kwargs, ROUTE | CLIENT_TCP | TLS)
 
         def create_protocol(ws_uri: WebSocketURI) -> ClientProtocol:
             return ClientProtocol(
@@ -372,6 +377,7 @@ class connect:
             self._settings,
             self._process_redirect,
             self._progress,
+            self.ws_uri,
         )
         connection = self._make_connection(opened.protocol)
         connection.request = opened.request

@@ -127,18 +127,26 @@ class Connection(ConnectionIO):
                 "cannot call recv_streaming while another coroutine "
                 "is already running recv or recv_streaming"
             )
+        self._streamer = this = object()
+        last = False
+        while not last:
+            # Between frames nobody receives: who stops there leaves nothing to tidy up,
+            # since an iterator that isn't closed is finalized later.
+            if self._streamer is not this:
+                raise ConcurrencyError(
+                    "cannot go on with recv_streaming after another call to it"
+                )
+            fragment, last = await self._next_fragment(decode)
+            yield fragment
+
+    async def _next_fragment(self, decode: bool | None) -> tuple[Data, bool]:
         session = self._open_session()
         self._receiving = True
-        last = False
         try:
-            while not last:
-                while (item := session.pop_fragment(self._now(), decode)) is None:
-                    self._pump()
-                    self._receiver = self.loop.create_future()
-                    await self._receiver
+            while (item := session.pop_fragment(self._now(), decode)) is None:
                 self._pump()
-                fragment, last = item
-                yield fragment
+                self._receiver = self.loop.create_future()
+                await self._receiver
         except ConnectionClosed:
             await self._wait_lost()
             raise
@@ -147,6 +155,8 @@ class Connection(ConnectionIO):
             self._receiver = None
             session.stop_waiting()
             session.stop_streaming()
+        self._pump()
+        return item
 
     def __aiter__(self) -> AsyncIterator[Data]:
         """
@@ -218,7 +228,9 @@ class Connection(ConnectionIO):
                 or self.protocol.state is not OPEN
             ):
                 await self._wait_sendable()
-            self._open_session().send_message(message, text=text, compress=compress)
+            self._open_session().send_message(
+                cast("DataLike", message), text=text, compress=compress
+            )
             self._pump()
             if self._congested:
                 await self._wait_drained()
@@ -263,20 +275,24 @@ class Connection(ConnectionIO):
         first = True
         try:
             async for data in fragments(message):
+                await self._wait_drained()
+                if self.protocol.state is not OPEN:
+                    await self._raise_closed()
                 session.send_fragment(
                     data, first=first, fin=False, text=text, compress=compress
                 )
                 first = False
                 self._pump()
+            if not first:
                 await self._wait_drained()
                 if self.protocol.state is not OPEN:
                     await self._raise_closed()
-            if not first:
                 session.send_fragment(b"", first=False, fin=True)
                 self._pump()
+                await self._wait_drained()
         except BaseException:
             # RFC 6455 has no way to take a message back.
-            if not first and self.protocol.state is OPEN:
+            if self.protocol.expect_continuation_frame and self.protocol.state is OPEN:
                 now = self._now()
                 session.fail(
                     now, CloseCode.INTERNAL_ERROR, "error in fragmented message"
@@ -374,10 +390,11 @@ class Connection(ConnectionIO):
 
         """
         if self._session is None:
+            # A callback of the opening handshake calls: that is what ends next.
             self.abort()
-        else:
-            self._session.close(self._now(), code, reason)
-            self._pump()
+            return
+        self._session.close(self._now(), code, reason)
+        self._pump()
         await self._wait_lost()
 
     def abort(self) -> None:

@@ -14,8 +14,9 @@ import ssl as ssl_module
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._handshake import check_origins
 from .._opening.accept import accept
-from .._session import water_marks
+from .._session import check_max_size, check_numbers, water_marks
 from ..extensions.base import ServerExtensionFactory
 from ..extensions.permessage_deflate import enable_server_permessage_deflate
 from ..headers import validate_subprotocols
@@ -280,6 +281,14 @@ def serve(
     # Mistakes show here, not with the first client.
     if subprotocols is not None:
         validate_subprotocols(subprotocols)
+    check_origins(origins)
+    check_numbers(
+        open_timeout=open_timeout,
+        ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
+        close_timeout=close_timeout,
+    )
+    check_max_size(max_size)
     water_marks("max_queue", max_queue)
     water_marks("write_limit", write_limit)
     if compression == "deflate":

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...headers import build_authorization_basic, build_host
-from ..headers import Fields, replaced
+from ..headers import Fields, checked_fields, replaced
 from .dialogue import Dialogue, Tunnel
 from .legs import Exchange
 from .pairs import URLAuth, as_auth
@@ -47,13 +47,15 @@ def connect_request(
         user_agent_header: Value of ``User-Agent``, omitted when empty or :obj:`None`.
 
     Raises:
-        ValueError: A header can't be sent to a proxy.
+        InvalidHeaderValue: ``user_agent_header`` can't be sent.
+        ValueError: The host or a header can't be sent to a proxy.
     """
     for name, _ in headers:
         if name.lower() in FORBIDDEN:
             raise ValueError(
                 f"proxy_headers cannot contain {name}: a CONNECT request has no body"
             )
+    checked_fields({"User-Agent": user_agent_header or ""}, "user_agent_header")
     authority = build_host(host, port, True, always_include_port=True)
     credentials = None
     if proxy.user_info is not None:
