@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 
 import pytest
 
+from tests.daemons import missing
 from tests.proxies.conftest import Talk
 from tests.proxies.lab import DOMAIN, PASSWORD, USER, Lab
 from websockets.exceptions import InvalidProxyStatus, ProxyError
@@ -101,6 +103,9 @@ def test_no_kdc(lab: Lab, talk: Talk, scheme: str) -> None:
 @pytest.fixture
 def ticket(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Be ALICE, who is logged in to the realm."""
+    for module in ("gssapi", "krb5"):
+        if importlib.util.find_spec(module) is None:
+            missing(f"the module {module} of pyspnego[kerberos]")
     for name, value in lab.realm.environment.items():
         monkeypatch.setenv(name, value)
 
