@@ -86,7 +86,10 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finally:
         logging.getLogger("asyncio").removeHandler(errors)
     gc.collect()
-    leftovers += [repr(t) for t in threading.enumerate() if t not in threads]
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(1)  # it may be about to end
+        if thread.is_alive():
+            leftovers.append(repr(thread))
     leftovers += sorted(open_sockets() - sockets)
     leftovers += errors.texts
     assert not leftovers, "left behind: " + "; ".join(leftovers)

@@ -79,7 +79,9 @@ if TYPE_CHECKING:
         NegotiationError,
         PayloadTooBig,
         ProtocolError,
+        ProxyAuthenticationError,
         ProxyError,
+        ProxyTimeout,
         RequestLineTooLong,
         SecurityError,
         StatusLineTooLong,
@@ -144,7 +146,9 @@ __all__ = [
     "PayloadTooBig",
     "Protocol",
     "ProtocolError",
+    "ProxyAuthenticationError",
     "ProxyError",
+    "ProxyTimeout",
     "Request",
     "RequestLineTooLong",
     "Response",
@@ -187,7 +191,8 @@ _EXPORTS: dict[str, str] = {
             "InvalidProtocol InvalidProxy InvalidProxyMessage "
             "InvalidProxyStatus InvalidState InvalidStatus "
             "InvalidUpgrade InvalidURI NegotiationError PayloadTooBig "
-            "ProtocolError ProxyError RequestLineTooLong SecurityError "
+            "ProtocolError ProxyAuthenticationError ProxyError ProxyTimeout "
+            "RequestLineTooLong SecurityError "
             "StatusLineTooLong TooManyFragments TooManyHeaders "
             "WebSocketException"
         ),

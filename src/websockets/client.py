@@ -25,6 +25,7 @@ from .exceptions import (
     InvalidProxyStatus,
     InvalidStatus,
     NegotiationError,
+    ProxyError,
 )
 from .extensions.base import ClientExtensionFactory, Extension
 from .headers import (
@@ -319,8 +320,8 @@ def process_exception(exc: Exception) -> Exception | None:
 
     This is the default of the ``process_exception`` argument of ``connect()``. It retries
     after errors of the network and timeouts, when the server or a proxy closed the
-    connection before answering, and when one of them answered with HTTP 500, 502, 503
-    or 504.
+    connection before answering, when a SOCKS proxy couldn't reach the server, and when
+    a server or a proxy answered with HTTP 500, 502, 503 or 504.
 
     Args:
         exc: why connecting failed.
@@ -336,6 +337,9 @@ def process_exception(exc: Exception) -> Exception | None:
     # stopping.
     if isinstance(exc, InvalidMessage | InvalidProxyMessage):
         return None if isinstance(exc.__cause__, EOFError) else exc
+    # A SOCKS proxy couldn't reach the server.
+    if isinstance(exc, ProxyError) and isinstance(exc.__cause__, OSError):
+        return None
     # Proxies answer like that when they can't reach the server.
     if isinstance(exc, InvalidStatus | InvalidProxyStatus):
         return None if exc.response.status_code in {500, 502, 503, 504} else exc

@@ -10,7 +10,9 @@ All exceptions of the library (layer 0).
         InvalidHandshake
             SecurityError: RequestLineTooLong, StatusLineTooLong,
                 HeaderLineTooLong, TooManyHeaders
-            ProxyError: InvalidProxyMessage, InvalidProxyStatus (also a ValueError)
+            ProxyError: InvalidProxyMessage, InvalidProxyStatus (also a ValueError),
+                ProxyAuthenticationError (an InvalidProxyStatus),
+                ProxyTimeout (also a TimeoutError)
             InvalidMessage, InvalidMethod, InvalidProtocol, InvalidStatus
             InvalidHeader: InvalidHeaderFormat, InvalidHeaderValue,
                 InvalidOrigin, InvalidUpgrade
@@ -40,41 +42,19 @@ if typing.TYPE_CHECKING:
     from . import frames, http11
 
 
+# fmt: off
 __all__ = [
-    "ConcurrencyError",
-    "ConnectionClosed",
-    "ConnectionClosedError",
-    "ConnectionClosedOK",
-    "DuplicateParameter",
-    "HeaderLineTooLong",
-    "InvalidHandshake",
-    "InvalidHeader",
-    "InvalidHeaderFormat",
-    "InvalidHeaderValue",
-    "InvalidMessage",
-    "InvalidMethod",
-    "InvalidOrigin",
-    "InvalidParameterName",
-    "InvalidParameterValue",
-    "InvalidProtocol",
-    "InvalidProxy",
-    "InvalidProxyMessage",
-    "InvalidProxyStatus",
-    "InvalidState",
-    "InvalidStatus",
-    "InvalidURI",
-    "InvalidUpgrade",
-    "NegotiationError",
-    "PayloadTooBig",
-    "ProtocolError",
-    "ProxyError",
-    "RequestLineTooLong",
-    "SecurityError",
-    "StatusLineTooLong",
-    "TooManyFragments",
-    "TooManyHeaders",
-    "WebSocketException",
+    "ConcurrencyError", "ConnectionClosed", "ConnectionClosedError",
+    "ConnectionClosedOK", "DuplicateParameter", "HeaderLineTooLong", "InvalidHandshake",
+    "InvalidHeader", "InvalidHeaderFormat", "InvalidHeaderValue", "InvalidMessage",
+    "InvalidMethod", "InvalidOrigin", "InvalidParameterName", "InvalidParameterValue",
+    "InvalidProtocol", "InvalidProxy", "InvalidProxyMessage", "InvalidProxyStatus",
+    "InvalidState", "InvalidStatus", "InvalidURI", "InvalidUpgrade", "NegotiationError",
+    "PayloadTooBig", "ProtocolError", "ProxyAuthenticationError", "ProxyError",
+    "ProxyTimeout", "RequestLineTooLong", "SecurityError", "StatusLineTooLong",
+    "TooManyFragments", "TooManyHeaders", "WebSocketException",
 ]
+# fmt: on
 
 
 class WebSocketException(Exception):
@@ -159,11 +139,7 @@ class ConnectionClosedError(ConnectionClosed):
 
 
 class InvalidURI(WebSocketException):
-    """
-    Raised when ``uri`` isn't a valid WebSocket URI, for the reason in ``msg``.
-
-    Credentials in the URI are masked.
-    """
+    """Raised when ``uri``, credentials masked, is no WebSocket URI: see ``msg``."""
 
     def __init__(self, uri: str, msg: str) -> None:
         self.uri = mask_url(uri)
@@ -175,11 +151,7 @@ class InvalidURI(WebSocketException):
 
 
 class InvalidProxy(WebSocketException, ValueError):
-    """
-    Raised when ``proxy`` isn't the valid URL of a proxy, for the reason in ``msg``.
-
-    Credentials in the URL are masked.
-    """
+    """Raised when ``proxy``, credentials masked, is no URL of a proxy: see ``msg``."""
 
     def __init__(self, proxy: str, msg: str) -> None:
         self.proxy = mask_url(proxy, has_path=False)
@@ -225,11 +197,23 @@ class TooManyHeaders(SecurityError):
 
 
 class ProxyError(InvalidHandshake):
-    """Base class of exceptions raised when a proxy doesn't open a tunnel."""
+    """
+    Base class of exceptions raised when a proxy doesn't open a tunnel.
+
+    ``proxy`` is the URL of the proxy, without credentials, and ``hop`` its place on the
+    way, 1 for the nearest. Notes tell more.
+    """
+
+    proxy: str | None = None
+    hop: int | None = None
+
+
+class ProxyTimeout(ProxyError, TimeoutError):
+    """Raised when ``open_timeout`` passes while a proxy is being waited for."""
 
 
 class InvalidProxyMessage(ProxyError):
-    """Raised when the response of an HTTP proxy is malformed."""
+    """Raised when the response of a proxy is malformed."""
 
 
 class InvalidProxyStatus(ProxyError, ValueError):
@@ -241,6 +225,23 @@ class InvalidProxyStatus(ProxyError, ValueError):
 
     def __str__(self) -> str:
         return f"proxy rejected connection: HTTP {self.response.status_code:d}"
+
+
+class ProxyAuthenticationError(InvalidProxyStatus):
+    """
+    Raised when a proxy demands authentication (407), and it isn't given or not accepted.
+
+    ``schemes`` are the names of the schemes that it offers; ``reason`` tells what became
+    of them.
+    """
+
+    def __init__(
+        self, response: http11.Response, schemes: tuple[str, ...] = (), reason: str = ""
+    ) -> None:
+        super().__init__(response)
+        self.args = (response, schemes, reason)  # for copies
+        self.schemes = schemes
+        self.reason = reason
 
 
 class InvalidMessage(InvalidHandshake):

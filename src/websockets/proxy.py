@@ -5,21 +5,59 @@ Owns: names. What is behind them is in ``_opening/proxies``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ._opening.choice import no_proxy_rules
 from ._opening.headers import checked_fields
+from ._opening.progress import ProxyHop
+from ._opening.proxies.auth import (
+    AuthContext,
+    AuthFailed,
+    AuthUnavailable,
+    BasicAuth,
+    BearerAuth,
+    ProxyAuth,
+)
+from ._opening.proxies.challenges import Challenge
+from ._opening.proxies.digest import DigestAuth
 from ._opening.proxies.discovery import discover_proxy
 from ._opening.proxies.http_connect import connect_request
+from ._opening.proxies.negotiate import NegotiateAuth, NTLMAuth
+from ._opening.proxies.pac import PAC
+from ._opening.proxies.pairs import AnyAuth
 from ._opening.proxies.url import Proxy, parse_proxy
 from .datastructures import HeadersLike
 from .http11 import USER_AGENT
-from .uri import WebSocketURI
+from .uri import WebSocketURI, parse_uri
 
 
-__all__ = ["Proxy", "get_proxy", "parse_proxy"]
+__all__ = [
+    "PAC",
+    "AnyAuth",
+    "AuthContext",
+    "AuthFailed",
+    "AuthUnavailable",
+    "BasicAuth",
+    "BearerAuth",
+    "Challenge",
+    "DigestAuth",
+    "NTLMAuth",
+    "NegotiateAuth",
+    "Proxy",
+    "ProxyAuth",
+    "ProxyHop",
+    "get_proxy",
+    "parse_proxy",
+]
 
 
-def get_proxy(uri: WebSocketURI) -> str | None:
+def get_proxy(
+    uri: str | WebSocketURI, no_proxy: str | Sequence[str] | None = None
+) -> str | None:
     """
     Return the URL of the proxy that the system's settings want for a WebSocket URI.
+
+    That's what ``connect()`` uses if its argument ``proxy`` is :obj:`True`.
 
     The environment is read now. Variables are ``wss_proxy`` or ``ws_proxy``,
     ``socks_proxy``, ``https_proxy``, ``http_proxy`` (for ``ws://`` only), and
@@ -28,12 +66,19 @@ def get_proxy(uri: WebSocketURI) -> str | None:
     Addresses of this machine and link-local addresses need no proxy.
 
     Args:
-        uri: As :func:`~websockets.uri.parse_uri` returns it.
+        uri: The URI, or what :func:`~websockets.uri.parse_uri` makes of it.
+        no_proxy: Rules instead of those of the environment, as for ``connect()``.
 
     Returns:
-        A URL for :func:`parse_proxy`; :obj:`None` for a direct connection.
+        A URL, mostly for :func:`parse_proxy`, with the credentials that the settings
+        hold; :obj:`None` for a direct connection.
+
+    Raises:
+        InvalidURI: The URI isn't valid.
     """
-    return discover_proxy(uri.secure, uri.host, uri.port)
+    parsed = parse_uri(uri) if isinstance(uri, str) else uri
+    rules = no_proxy_rules(no_proxy)
+    return discover_proxy(parsed.secure, parsed.host, parsed.port, rules)
 
 
 def prepare_connect_request(

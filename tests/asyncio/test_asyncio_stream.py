@@ -208,6 +208,21 @@ def test_closing_is_cancelled():
 
 
 @every_loop
+def test_resolve(loop):
+    """resolve() returns the addresses of a host, only IPv4 ones if asked."""
+
+    async def scenario():
+        network = AsyncioNetwork()
+        assert await network.resolve("127.0.0.1") == ("127.0.0.1",)
+        assert await network.resolve("::1") == ("::1",)
+        assert "127.0.0.1" in await network.resolve("localhost", ipv4=True)
+        with pytest.raises(socket.gaierror):
+            await network.resolve("::1", ipv4=True)
+
+    run_on(loop, scenario)
+
+
+@every_loop
 def test_tls_in_tls(loop):
     """TLS runs inside TLS, as through an https:// proxy; close() says goodbye."""
 

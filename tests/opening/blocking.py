@@ -5,6 +5,7 @@ TLS goes through memory, so that it can run inside TLS.
 
 from __future__ import annotations
 
+import concurrent.futures
 import pathlib
 import socket
 import ssl
@@ -61,6 +62,9 @@ class SocketStream:
         stream = TLSStream(self, context, server_hostname)
         await stream.handshake()
         return stream
+
+    def peer_certificate(self) -> bytes:
+        return b""
 
     async def close(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)
@@ -128,6 +132,9 @@ class TLSStream:
 
     start_tls = SocketStream.start_tls
 
+    def peer_certificate(self) -> bytes:
+        return self.tls.getpeercert(True) or b""
+
     async def close(self) -> None:
         try:
             self.tls.unwrap()
@@ -166,6 +173,15 @@ class BlockingNetwork:
 
     async def adopt(self, sock: Any) -> SocketStream:
         return SocketStream(sock, self.time_left)
+
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        found = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
+        return tuple(str(address[0]) for *_, address in found)
+
+    async def run_blocking(self, call: Callable[[], Any]) -> Any:
+        with concurrent.futures.ThreadPoolExecutor() as executor:
+            return executor.submit(call).result(self.time_left())
 
     def default_context(self, alpn_protocols: tuple[str, ...] = ()) -> ssl.SSLContext:
         context = client_context()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from websockets._opening import route as route_module
+from websockets._opening import choice
 
 
 @pytest.fixture(autouse=True)
@@ -12,6 +12,10 @@ def environment(monkeypatch):
     """No proxy is discovered, except what a test puts into the dictionary."""
     proxies = {}
     monkeypatch.setattr(
-        route_module, "discover_proxy", lambda secure, host, port: proxies.get(host)
+        choice,
+        "discover_proxy",
+        lambda secure, host, port, no_proxy: (
+            None if no_proxy == host else proxies.get(host)
+        ),
     )
     return proxies

@@ -105,6 +105,9 @@ class FakeStream:
         await suspend("start_tls")
         return inner
 
+    def peer_certificate(self) -> bytes:
+        return self.network.certificate
+
     async def close(self) -> None:
         await suspend("close")
         self.network.log.append("close")
@@ -128,6 +131,8 @@ class FakeNetwork:
         log: What was done.
         open: Connections that weren't released.
         streams: All streams, those inside TLS included.
+        certificate: What all peers have, as DER.
+        addresses: What names resolve to.
     """
 
     def __init__(self, *scripts: Sequence[Act] | Exception) -> None:
@@ -135,6 +140,8 @@ class FakeNetwork:
         self.log: list[Any] = []
         self.open: set[FakeStream] = set()
         self.streams: list[FakeStream] = []
+        self.certificate = b""
+        self.addresses = {"h.test": ("2001:db8::1", "192.0.2.1")}
         self.layers: dict[FakeStream, FakeStream] = {}
 
     async def connect(self, *event: Any) -> FakeStream:
@@ -157,6 +164,18 @@ class FakeNetwork:
 
     async def adopt(self, sock: Any) -> FakeStream:
         return await self.connect("adopt", sock)
+
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        await suspend("resolve")
+        self.log.append(("resolve", host, ipv4))
+        if host not in self.addresses:
+            raise OSError(f"{host} is unknown")
+        found = self.addresses[host]
+        return tuple(address for address in found if not (ipv4 and ":" in address))
+
+    async def run_blocking(self, call: Callable[[], Any]) -> Any:
+        await suspend("run_blocking")
+        return call()
 
     def default_context(self, alpn_protocols: tuple[str, ...] = ()) -> str:
         return "default " + ",".join(alpn_protocols)

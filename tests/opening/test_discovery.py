@@ -123,6 +123,15 @@ def test_system_exceptions():
     assert find("wss://i.test", system=settings, no_proxy="j.test") == "http://s:1"
 
 
+def test_no_proxy_argument():
+    """no_proxy given by the user replaces the environment's, and leaves the system's."""
+    environ = {"https_proxy": "http://e", "no_proxy": "h.test"}
+    settings = system(bypassed=["i.test"], https="http://s")
+    assert find_proxy(True, "h.test", 443, environ, None, "") == "http://e"
+    assert find_proxy(True, "i.test", 443, environ, None, "i.test") is None
+    assert find_proxy(True, "i.test", 443, {}, settings, "") is None
+
+
 @pytest.mark.parametrize(
     ("platform", "suffix"), [("darwin", "macosx_sysconf"), ("win32", "registry")]
 )
@@ -153,3 +162,69 @@ def test_get_proxy(monkeypatch):
     assert public.get_proxy(parse_uri(WSS)) is None
     monkeypatch.setenv("https_proxy", "http://b:8080")
     assert public.get_proxy(parse_uri(WSS)) == "http://b:8080"
+    assert public.get_proxy(WSS) == "http://b:8080"
+    assert public.get_proxy(WSS, "h.test") is None
+    assert public.get_proxy(WSS, ["i.test", "h.test"]) is None
+    monkeypatch.setenv("no_proxy", "h.test")
+    assert public.get_proxy(WSS) is None
+    assert public.get_proxy(WSS, "") == "http://b:8080"
+
+
+# The table of what implementations make of no_proxy: here's what we do. Each row is a
+# value, a URI, and whether it's reached directly.
+TABLE = [
+    ("example.com", "ws://www.example.com/", True),
+    (".example.com", "ws://example.com/", True),
+    ("*.example.com", "ws://www.example.com/", True),
+    ("*.example.com", "ws://example.com/", False),
+    ("example.com:443", "wss://example.com:443/", True),
+    ("example.com:443", "wss://example.com/", True),
+    ("example.com:443", "wss://example.com:444/", False),
+    ("EXAMPLE.COM", "ws://example.com/", True),
+    ("example.com", "ws://EXAMPLE.COM/", True),
+    ("example.com.", "ws://example.com/", True),
+    ("example.com", "ws://example.com./", True),
+    ("a.test example.com", "ws://example.com/", True),
+    ("192.0.2.1:18765", "ws://192.0.2.1:18765/", True),
+    ("192.0.2.1:18765", "ws://192.0.2.1:18766/", False),
+    ("127.0.0.1:18765", "ws://127.0.0.1:18765/", True),
+    ("10.0.0.0/8", "ws://10.1.2.3/", True),
+    ("10.0.0.0/8", "ws://11.1.2.3/", False),
+    ("[::1]", "ws://[::1]/", True),
+    ("[2001:db8::1]", "ws://[2001:db8::1]/", True),
+    ("fd00::/8", "ws://[fd00::1]/", True),
+    ("fd00::/8", "ws://[2001:db8::1]/", False),
+    ("0:0:0:0:0:0:0:1", "ws://[::1]/", True),
+    ("2001:db8:0:0:0:0:0:1", "ws://[2001:db8::1]/", True),
+    ("xn--mnchen-3ya.test", "ws://m\u00fcnchen.test/", True),
+    ("m\u00fcnchen.test", "ws://m\u00fcnchen.test/", True),
+    ("m\u00fcnchen.test", "ws://xn--mnchen-3ya.test/", True),
+    ("10.*", "ws://10.1.2.3/", True),
+    ("10.", "ws://10.1.2.3/", False),
+    ("", "ws://localhost/", True),
+    ("", "ws://a.localhost/", True),
+    ("", "ws://127.0.0.1/", True),
+    ("", "ws://[::1]/", True),
+    ("", "ws://169.254.1.1/", True),
+    ("", "ws://[fe80::1]/", True),
+    ("", "ws://example.com/", False),
+    ("<-loopback>", "ws://localhost/", False),
+    ("<-loopback>", "ws://127.0.0.1/", False),
+    ("<local>", "ws://intranet/", True),
+    ("<local>", "ws://intranet.test/", False),
+    ("*", "ws://example.com/", True),
+]
+
+
+@pytest.mark.parametrize(("rules", "uri", "direct"), TABLE)
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_table(monkeypatch, name, rules, uri, direct):
+    """Each row holds for the environment, and for an argument."""
+    for variable in [*EVERYTHING, "no_proxy"]:
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    monkeypatch.setenv("all_proxy", "http://p.test:8080")
+    expected = None if direct else "http://p.test:8080"
+    assert public.get_proxy(uri, rules) == expected
+    monkeypatch.setenv(name, rules)
+    assert public.get_proxy(uri) == expected

@@ -18,7 +18,6 @@ from websockets.exceptions import (
     InvalidURI,
     SecurityError,
 )
-from websockets.proxy import parse_proxy
 
 
 def test_redirects():
@@ -204,6 +203,32 @@ def test_hook_returns_nonsense():
     )
 
 
+def test_proxy_auth_of_redirect(environment):
+    """Credentials for one proxy aren't for another; a function may give it its own."""
+    environment["h.test"] = "socks5h://p.test"
+    environment["g.test"] = "socks5h://q.test"
+    password, none = b"\x05\x02", b"\x05\x00"
+    done = b"\x05\x00\x00\x01" + bytes(6)
+    scripts = [
+        [password, b"\x01\x00", done, redirect("ws://f.test/")],
+        [redirect("/again", 307)],
+        [redirect("ws://h.test/b")],
+        [password, b"\x01\x00", done, redirect("ws://g.test/")],
+        [none, done, switch],
+    ]
+    opened, network = connect("ws://h.test/a", *scripts, proxy_auth=("ann", "s3cret"))
+    assert [hop.auth for hop in opened.proxies] == [None]
+    assert [b"s3cret" in data for data in network.written] == [
+        *[True, False, False, True, False]
+    ]
+    scripts[-1] = [password, b"\x01\x00", done, switch]
+    opened, network = connect(
+        "ws://h.test/a", *scripts, proxy_auth=lambda proxy: ("ann", proxy.host)
+    )
+    assert [hop.auth for hop in opened.proxies] == ["password"]
+    assert b"q.test" in network.written[-1]
+
+
 def test_proxy_of_redirect(environment):
     """Each URI has its proxy; what one proxy may know, another one may not."""
     environment["h.test"] = "http://p.test"
@@ -222,4 +247,4 @@ def test_proxy_of_redirect(environment):
     ]
     assert proxied[0][1:] == proxied[1][1:] == list(secret.items())
     assert proxied[2][1:] == [("X", "1")]
-    assert opened.proxies == (parse_proxy("http://q.test"),)
+    assert opened.proxies[0].url == "http://q.test:80"

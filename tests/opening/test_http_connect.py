@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
-from websockets._opening.proxies.dialogue import Read, converse
-from websockets._opening.proxies.http_connect import HTTPHop
+from websockets._opening.progress import Progress
+from websockets._opening.proxies.dialogue import (
+    CERTIFICATE,
+    READ,
+    RECONNECT,
+    Blocking,
+    Read,
+    converse,
+)
+from websockets._opening.proxies.http_connect import HTTPHop, connect_request
+from websockets._opening.proxies.traces import request_trace
+from websockets._opening.route import Journey, ProxyLine, Route
 from websockets.datastructures import Headers
 from websockets.exceptions import (
     InvalidHeaderValue,
     InvalidProxyMessage,
     InvalidProxyStatus,
+    ProxyAuthenticationError,
 )
 from websockets.proxy import parse_proxy, prepare_connect_request
 from websockets.uri import WebSocketURI, parse_uri
@@ -159,11 +172,15 @@ def test_no_body(name):
 def tunnel(*script, proxy=PROXY):
     """Ask a scripted proxy for a tunnel; return the response and the stream."""
     network = FakeNetwork(script)
+    traced = tunnel.traced = []
 
     async def exchange():
         stream = await network.open_tcp(proxy.host, proxy.port)
         try:
-            return await converse(stream, HTTPHop(proxy).tunnel("h.test", 443))
+            line = types.SimpleNamespace(stream=stream, trace=traced.extend)
+            opened = await converse(line, HTTPHop(proxy).tunnel("h.test", 443))
+            assert opened.scheme is None
+            return opened.response
         finally:
             assert (
                 stream.written
@@ -245,7 +262,8 @@ def test_refused(status):
     """Any other status is a refusal, an exception that is also a ValueError."""
     with pytest.raises(ValueError, match="rejected") as info:
         tunnel(f"HTTP/1.1 {status} No\r\nContent-Length: 3\r\n\r\nwhy".encode())
-    assert type(info.value) is InvalidProxyStatus
+    kind = ProxyAuthenticationError if status == 407 else InvalidProxyStatus
+    assert type(info.value) is kind
     assert str(info.value) == f"proxy rejected connection: HTTP {status}"
     assert info.value.response.status_code == status
     assert info.value.response.body == b"why"
@@ -312,6 +330,30 @@ def test_chunks_limit():
     assert info.value.response.body == b"x" * 65_536
 
 
+def test_trace():
+    """The log shows requests and responses, without what may be a secret."""
+    with pytest.raises(InvalidProxyStatus):
+        tunnel(
+            b"HTTP/1.1 102 Processing\r\n\r\n",
+            REFUSED
+            + b"Proxy-Authenticate: NTLM s3cret==, Negotiate s3cret, Basic realm=x\r\n"
+            + b"Set-Cookie: s3cret\r\nContent-Length: 0\r\n\r\n",
+        )
+    assert tunnel.traced == [
+        "> CONNECT h.test:443 HTTP/1.1",
+        "> Host: h.test:443",
+        "< HTTP/1.1 102 Processing",
+        "< HTTP/1.1 407 Proxy Authentication Required",
+        "< Proxy-Authenticate: NTLM ***, Negotiate ***, Basic realm=x",
+        "< Set-Cookie: ***",
+        "< Content-Length: 0",
+    ]
+    request = connect_request(
+        PROXY, "h", 80, (("user-agent", "Me/1"), ("X-Token", "s3cret"))
+    )
+    assert request_trace(request).lines[2:] == ("> user-agent: Me/1", "> X-Token: ***")
+
+
 def test_patience():
     """The status may take as long as the deadline lets it; the body, a second."""
     with pytest.raises(InvalidProxyStatus):
@@ -333,7 +375,31 @@ def test_translation():
             return (yield Read())
 
     async def exchange():
-        return await converse(await network.open_tcp("h", 1), stubborn())
+        line = types.SimpleNamespace(stream=await network.open_tcp("h", 1))
+        return await converse(line, stubborn())
 
     assert run(exchange()) == b"second"
     assert network.streams[0].timeouts == [5.0, None]
+
+
+def test_steps():
+    """A dialogue gets what it asks for, on a new connection after a Reconnect."""
+    network = FakeNetwork([b"old"], [b"new"])
+    network.certificate = b"DER"
+    route = Route(host="h", port=1, hops=(HTTPHop(PROXY),))
+
+    def curious():
+        answers = [(yield READ), (yield CERTIFICATE)]
+        yield RECONNECT
+        return [*answers, (yield READ), (yield Blocking(lambda: 6 * 7))]
+
+    async def exchange():
+        journey = Journey(network, route, Progress())
+        line = ProxyLine(journey, 0, await network.open_tcp("p.test", 3128))
+        answers = await converse(line, curious())
+        line.stream.abort()
+        return answers
+
+    assert run(exchange()) == [b"old", b"DER", b"new", 42]
+    tcp = ("tcp", "p.test", 3128)
+    assert network.log == [tcp, "abort", tcp, "abort"]

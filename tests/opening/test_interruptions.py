@@ -21,9 +21,11 @@ from websockets._opening.connect import open_connection
 from websockets._opening.settings import Settings
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
+from websockets.proxy import BearerAuth
 from websockets.server import ServerProtocol
 
 
+ASKING = b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=x\r\n"
 REFUSED = b"HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\n"
 
 CLIENTS = {
@@ -34,6 +36,52 @@ CLIENTS = {
     "proxy": ("ws://h.test", {"proxy": "http://p"}, [[b"HTTP/1.1 2", b""]]),
     "tunnel": ("wss://h.test", {"proxy": "http://p"}, [[TUNNEL, switch]]),
     "https proxy": ("wss://h.test", {"proxy": "https://p"}, [[TUNNEL, switch]]),
+    "socks4": (
+        "ws://h.test",
+        {"proxy": "socks4://p"},
+        [[b"\x00\x5a", bytes(6), switch]],
+    ),
+    "socks5": (
+        "wss://h.test",
+        {"proxy": "socks5://u:p@p"},
+        [
+            [b"\x05\x02", b"\x01\x00", b"\x05\x05\x00"],
+            [b"\x05", b"\x02", b"\x01\x00", b"\x05\x00\x00\x01" + bytes(6), switch],
+        ],
+    ),
+    "chain": (
+        "wss://h.test",
+        {"proxy": ["https://p", "socks5h://q", "http://r"]},
+        [
+            [
+                *[TUNNEL, b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6)],
+                *[TUNNEL, switch],
+            ]
+        ],
+    ),
+    "chain again": (
+        "ws://h.test",
+        {"proxy": ["http://p", "socks4://q"]},
+        [[TUNNEL, b"\x00\x5b"], [TUNNEL, b"\x00\x5a" + bytes(6), switch]],
+    ),
+    "authenticated https proxy": (
+        "wss://h.test",
+        {"proxy": "https://p", "proxy_auth": ("ann", "s3cret")},
+        [
+            [ASKING + b"Connection: close\r\nContent-Length: 3\r\n\r\n", b"why"],
+            [TUNNEL, switch],
+        ],
+    ),
+    "blocking": (
+        "ws://h.test",
+        {"proxy": ["socks5h://q", "http://p"], "proxy_auth": BearerAuth(lambda: "t")},
+        [
+            [
+                *[b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6)],
+                *[TUNNEL, switch],
+            ]
+        ],
+    ),
     "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
     "redirect": (
         "ws://h.test",
@@ -53,7 +101,9 @@ async def connecting(network, uri, settings):
         opened.stream.abort()
 
 
-@pytest.mark.parametrize("exception", [Cancelled, OSError, ConnectionResetError])
+@pytest.mark.parametrize(
+    "exception", [Cancelled, OSError, ConnectionResetError, TimeoutError]
+)
 @pytest.mark.parametrize("name", CLIENTS)
 def test_client_interrupted(name, exception):
     """A client's ceremony that's stopped, at any await, leaves nothing open."""
@@ -62,6 +112,7 @@ def test_client_interrupted(name, exception):
     labels = []
     while True:
         network = FakeNetwork(*scripts)
+        network.addresses["h.test"] = ("192.0.2.1", "192.0.2.2")
         coro = connecting(network, uri, settings)
         label = interrupt(coro, len(labels), exception())
         assert network.open == set()
@@ -71,8 +122,10 @@ def test_client_interrupted(name, exception):
     # The test looked at what it claims to look at.
     assert labels[0] in {"tcp", "unix", "adopt"}
     assert {"write", "read"} <= set(labels)
-    tls = len(scripts) > 1 or uri.startswith("wss") or "https" in name
+    tls = name == "redirect" or uri.startswith("wss") or "https" in name
     assert ("start_tls" in labels) == tls
+    assert ("run_blocking" in labels) == (name == "blocking")
+    assert ("resolve" in labels) == (name in {"socks4", "socks5", "chain again"})
 
 
 @pytest.mark.parametrize("exception", [Cancelled, OSError])

@@ -24,7 +24,6 @@ from websockets.exceptions import (
     InvalidURI,
 )
 from websockets.protocol import State
-from websockets.proxy import parse_proxy
 
 
 # Success
@@ -86,7 +85,7 @@ def test_tls_and_proxy():
         "write",
     ]
     assert opened.stream is network.streams[2]
-    assert opened.proxies == (parse_proxy("https://u:p@p.test"),)
+    assert [hop.url for hop in opened.proxies] == ["https://p.test:443"]
 
 
 # Headers

@@ -112,6 +112,97 @@ def test_representations():
     assert str(Proxy("https", "p", 443)) == "https://p:443"
 
 
+def test_constructor():
+    """A proxy is made from a URL, or from its parts as in 17.4."""
+    proxy = Proxy("http", "p.test", 3128, "u", "pw")
+    assert Proxy("http://u:pw@p.test:3128") == proxy
+    assert Proxy(url="u:pw@p.test:3128") == proxy
+    assert (
+        Proxy(scheme="http", host="p.test", port=3128, username="u", password="pw")
+        == proxy
+    )
+    assert proxy.auth is None
+    assert proxy.headers == ()
+    assert proxy.ssl is None
+    assert proxy.server_hostname is None
+    with pytest.raises(InvalidProxy, match="scheme ftp isn't supported"):
+        Proxy("ftp://p")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((), {}),
+        (("http", "p"), {}),
+        (("http",), {"port": 80}),
+        (("http", "p", 80), {"url": "http://p"}),
+    ],
+)
+def test_constructor_arguments(args, kwargs):
+    """Neither a URL nor its parts, or both, are a TypeError."""
+    with pytest.raises(TypeError, match="takes a URL, or a scheme, a host, and a port"):
+        Proxy(*args, **kwargs)
+
+
+def test_options():
+    """A proxy can have its own credentials, headers, context, and name."""
+    proxy = Proxy(
+        "https://p.test",
+        auth=("u", "s3cret"),
+        headers={"X": "s3cret"},
+        ssl="context",
+        server_hostname="q.test",
+    )
+    assert proxy.auth == ("u", "s3cret")
+    assert proxy.headers == (("X", "s3cret"),)
+    assert repr(proxy) == (
+        "Proxy(scheme='https', host='p.test', port=443, username=None, password=None, "
+        "auth='***', headers='***', ssl='context', server_hostname='q.test')"
+    )
+    assert proxy != Proxy("https://p.test")
+    assert hash(Proxy("http://p", auth={})) == hash(Proxy("http://p"))
+
+
+@pytest.mark.parametrize(
+    ("url", "kwargs", "text"),
+    [
+        (
+            "http://p",
+            {"ssl": True},
+            "ssl argument is incompatible with an http:// proxy",
+        ),
+        (
+            "socks5://p",
+            {"server_hostname": "p"},
+            "server_hostname argument is incompatible with a socks5:// proxy",
+        ),
+        (
+            "https://p",
+            {"ssl": False},
+            "ssl=False is incompatible with an https:// proxy",
+        ),
+        (
+            "socks4://p",
+            {"headers": {"X": "1"}},
+            "headers argument is incompatible with a socks4:// proxy",
+        ),
+    ],
+)
+def test_contradicting_options(url, kwargs, text):
+    """Options that don't suit the scheme are a ValueError."""
+    with pytest.raises(ValueError, match="incompatible") as info:
+        Proxy(url, **kwargs)
+    assert str(info.value) == text
+
+
+def test_invalid_headers():
+    """Headers are checked at once."""
+    with pytest.raises(ValueError, match="invalid header name"):
+        Proxy("http://p", headers={"X Y": "1"})
+    with pytest.raises(TypeError):
+        Proxy("http://p", headers=42)
+
+
 def test_value():
     """A proxy is a value: it compares, hashes, and doesn't change."""
     assert len({Proxy("http", "p", 80), Proxy("http", "p", 80)}) == 1

@@ -86,6 +86,13 @@ def test_no_answer(exception):
     assert client.process_exception(exc) is None
 
 
+def test_unreachable_behind_socks():
+    """A server that a SOCKS proxy couldn't reach may recover."""
+    exc = ProxyError("failed to connect to SOCKS proxy")
+    exc.__cause__ = OSError("SOCKS5 reply 5")
+    assert client.process_exception(exc) is None
+
+
 @pytest.mark.parametrize("exc", [OSError(), TimeoutError(), ConnectionResetError()])
 def test_network(exc):
     """The network may recover."""

@@ -7,30 +7,33 @@ import re
 import pytest
 
 from tests.opening.fakes import TUNNEL, FakeNetwork, fields, run
-from websockets._opening.route import open_route, plan_route
+from websockets._opening.progress import Progress
+from websockets._opening.route import Planner, open_route
 from websockets._opening.settings import DEFAULT, Settings
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidProxy, InvalidProxyStatus, ProxyError
+from websockets.exceptions import InvalidProxy, InvalidProxyStatus
 from websockets.proxy import parse_proxy
 from websockets.uri import parse_uri
 
 
-def go(uri, *scripts, proxy_fields=(), **kwargs):
+DONE4 = b"\x00\x5a\x00\x00\x00\x00\x00\x00"
+DONE5 = b"\x05\x00\x00\x01\x7f\x00\x00\x01\x04\xd2"
+
+
+def go(uri, *scripts, opened=0, **kwargs):
     """Go a route; return the network."""
     network = FakeNetwork(*(scripts or [[]]))
-    settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    route = plan_route(network, parse_uri(uri), settings, proxy_fields)
-    stream = run(open_route(network, route))
+    go.progress = Progress()
+    stream = run(open_route(network, plan(uri, **kwargs), go.progress))
     assert stream is network.streams[-1]
-    assert network.open == {network.streams[0]}
+    assert network.open == {network.streams[opened]}
     return network
 
 
 def plan(uri, **kwargs):
     """Plan a route, without going it."""
-    network = FakeNetwork()
     settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    return plan_route(network, parse_uri(uri), settings)
+    return run(Planner(settings).plan(FakeNetwork(), uri, parse_uri(uri)))
 
 
 # Without proxy
@@ -190,7 +193,7 @@ def test_proxy_headers():
         [TUNNEL],
         proxy="http://u:p@p.test",
         user_agent_header=None,
-        proxy_fields=(("X", "1"),),
+        proxy_headers={"X": "1"},
     )
     assert fields(network.written[0])[1:] == [
         ("Proxy-Authorization", "Basic dTpw"),
@@ -226,6 +229,11 @@ def test_no_proxy(environment):
             "http://p",
             {"proxy_ssl": True},
             "proxy_ssl argument is incompatible with an http:// proxy",
+        ),
+        (
+            "socks5://p",
+            {"proxy_ssl": True},
+            "proxy_ssl argument is incompatible with a socks5:// proxy",
         ),
         (
             "https://p",
@@ -264,23 +272,65 @@ def test_invalid_proxy():
         plan("ws://h", proxy="ftp://p")
 
 
-@pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h"])
-def test_socks(scheme):
-    """A SOCKS proxy is an error that says so, and doesn't show credentials."""
-    with pytest.raises(ProxyError) as info:
-        plan("ws://h", proxy=f"{scheme}://ann:s3cret@p")
-    assert str(info.value) == (
-        f"SOCKS proxies aren't available in this version of websockets: {scheme}://p:1080"
+def test_socks_by_name():
+    """socks5h:// and socks4a:// leave the name to the proxy."""
+    network = go("ws://h.test/", [b"\x05\x00", DONE5], proxy="socks5h://p.test")
+    assert network.log == [("tcp", "p.test", 1080), "write", "write"]
+    assert network.written == [b"\x05\x01\x00\x05\x01\x00\x03\x06h.test\x00\x50"]
+    network = go("wss://h.test/", [DONE4], proxy="socks4a://ann@p.test:9050")
+    assert network.log == [
+        ("tcp", "p.test", 9050),
+        "write",
+        ("tls", "default ", "h.test", {}),
+    ]
+    assert network.written[0] == b"\x04\x01\x01\xbb\x00\x00\x00\x01ann\x00h.test\x00"
+
+
+def test_socks_by_address():
+    """socks5:// and socks4:// get an address, the latter IPv4."""
+    network = go("ws://h.test/", [b"\x05\x00", DONE5], proxy="socks5://p.test")
+    assert network.log[1] == ("resolve", "h.test", False)
+    assert network.written[0][6:7] == b"\x04"
+    network = go("ws://h.test/", [DONE4], proxy="socks4://p.test")
+    assert network.log[1] == ("resolve", "h.test", True)
+    assert network.written == [b"\x04\x01\x00\x50\xc0\x00\x02\x01\x00"]
+
+
+def test_socks_next_address():
+    """The next address is tried, by a new connection, when the proxy can't reach one."""
+    network = go(
+        "ws://h.test/",
+        [b"\x05\x00", b"\x05\x04\x00"],
+        [b"\x05\x00", DONE5],
+        proxy="socks5://p.test",
+        opened=1,
     )
+    tcp = ("tcp", "p.test", 1080)
+    assert network.log == [
+        tcp,
+        ("resolve", "h.test", False),
+        *["write", "write", "abort"],
+        tcp,
+        *["write", "write"],
+    ]
+
+
+def test_socks_unknown_name():
+    """A name that isn't known here is an OSError; nothing stays open."""
+    exc = fail("ws://g.test", [], OSError, proxy="socks5://p.test")
+    assert str(exc) == "g.test is unknown"
+
+
+def test_socks_mistake():
+    """Credentials that SOCKS can't carry are found before anything is opened."""
+    with pytest.raises(ValueError, match="SOCKS5 allows 255 bytes"):
+        plan("ws://h", proxy="socks5://" + "u" * 256 + "@p")
 
 
 def test_proxy_header_mistake():
     """A header that can't go to a proxy is found before anything is opened."""
-    settings = Settings(create_protocol=ClientProtocol, proxy="http://p")
     with pytest.raises(ValueError, match="Content-Length"):
-        plan_route(
-            FakeNetwork(), parse_uri("ws://h"), settings, (("Content-Length", "1"),)
-        )
+        plan("ws://h", proxy="http://p", proxy_headers={"Content-Length": "1"})
 
 
 def test_secrets_not_shown():
@@ -290,8 +340,9 @@ def test_secrets_not_shown():
         additional_headers={"X": "s3cret"},
         proxy="http://ann:s3cret@p",
         proxy_headers={"X": "s3cret"},
+        proxy_auth=("ann", "s3cret"),
     )
-    route = plan_route(FakeNetwork(), parse_uri("ws://h"), settings, (("X", "s3cret"),))
+    route = run(Planner(settings).plan(FakeNetwork(), "ws://h", parse_uri("ws://h")))
     assert "s3cret" not in repr(route) + repr(settings)
 
 
@@ -301,8 +352,7 @@ def test_secrets_not_shown():
 def fail(uri, script, exception, **kwargs):
     """Go a route that fails; return the exception."""
     network = FakeNetwork(script)
-    settings = Settings(create_protocol=ClientProtocol, **kwargs)
-    route = plan_route(network, parse_uri(uri), settings)
+    route = plan(uri, **kwargs)
     with pytest.raises(exception) as info:
         run(open_route(network, route))
     assert not network.open
@@ -325,7 +375,7 @@ def test_tls_failure():
     exc = fail(
         "wss://h.test", [], OSError, proxy="https://p.test", proxy_ssl=OSError("TLS")
     )
-    assert exc.__notes__ == ["while connecting through the proxy https://p.test:443"]
+    assert exc.__notes__ == ["while performing a TLS handshake with https://p.test:443"]
     fail("wss://h.test", [TUNNEL], OSError, proxy="https://p", ssl=OSError("TLS"))
 
 
@@ -337,5 +387,8 @@ def test_refused_by_proxy():
         InvalidProxyStatus,
         proxy="http://p.test",
     )
-    assert exc.__notes__ == ["while connecting through the proxy http://p.test:80"]
+    assert exc.__notes__ == [
+        "http://p.test:80 offers no scheme; no credentials given",
+        "while asking the proxy http://p.test:80 to connect to h.test:80",
+    ]
     assert fail.log == [("tcp", "p.test", 80), "write", "abort"]

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
-import ssl
-from collections.abc import AsyncIterator, Iterator
+import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.proxies.lab import ECHO_HOST, PASSWORD, USER, Lab, basic
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request
+from tests.proxies.faces import FACES, Face, Visit
+from tests.proxies.lab import ECHO_HOST, PASSWORD, TOKEN, USER, Lab, Proxy, basic
 
 
 #: What must not show anywhere.
-SECRETS = [PASSWORD, basic(USER, PASSWORD).split()[1]]
+SECRETS = [PASSWORD, TOKEN, basic(USER, PASSWORD).split()[1]]
 
 
 @pytest.fixture(scope="session")
@@ -31,95 +28,129 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def no_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever runs the tests names no proxy."""
+    """The environment of whoever runs the tests names no proxy, and no ticket."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
+        if name.lower().endswith("_proxy") or name.startswith("KRB5"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/nonexistent/ticket")
+
+
+class Watch:
+    """
+    What a test shows, and what it mustn't.
+
+    Attributes:
+        texts: What was shown: exceptions and connections.
+        secrets: What must not be in there.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.secrets: set[str] = set(SECRETS)
+        self.proxies: list[Proxy] = []
+
+    def exception(self, exc: BaseException) -> None:
+        """Watch what a caller prints of an exception, and of all that's behind it."""
+        seen: list[BaseException] = []
+        queue = [exc]
+        while queue:
+            exc = queue.pop()
+            if exc not in seen:
+                seen.append(exc)
+                self.texts.append(repr(exc))
+                self.texts += traceback.format_exception_only(exc)
+                behind = (
+                    exc.__cause__,
+                    exc.__context__,
+                    *getattr(exc, "exceptions", ()),
+                )
+                queue += [other for other in behind if other is not None]
+
+    def judge(self) -> None:
+        """Fail if a secret was shown."""
+        for proxy in self.proxies:
+            # Also those that were made up on the way, such as NTLM's.
+            self.secrets.update(e.credentials for e in proxy.exchanges)
+        self.secrets.discard("")
+        for text in self.texts:
+            for secret in self.secrets:
+                assert secret not in text
 
 
 @pytest.fixture(autouse=True)
-def secrets_stay_secret(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Fail a test in which a secret shows in a log record."""
+def watch(caplog: pytest.LogCaptureFixture) -> Iterator[Watch]:
+    """Fail a test in which a secret shows in a log record or an exception."""
     caplog.set_level(logging.DEBUG)
-    yield
-    for record in caplog.get_records("call"):
-        for secret in SECRETS:
-            assert secret not in record.getMessage()
-
-
-class Conversation:
-    """
-    An echo server behind the proxy, and our client in front of it.
-
-    Attributes:
-        uri: Of the server, by a name that only the proxies resolve.
-        seen: The handshake requests that reached the server.
-        settings: Arguments for ``connect()`` that the scheme needs.
-    """
-
-    def __init__(self, uri: str, settings: dict[str, Any]) -> None:
-        self.uri = uri
-        self.seen: list[Request] = []
-        self.settings = settings
-
-    async def echo(self, **settings: Any) -> None:
-        """Connect, and have a message of 1 MiB echoed both ways."""
-        async with connect(self.uri, **self.settings, **settings) as websocket:
-            for message in ("through", bytes(2**20)):
-                await websocket.send(message)
-                assert await websocket.recv() == message
-
-
-@contextlib.asynccontextmanager
-async def conversation(lab: Lab, scheme: str) -> AsyncIterator[Conversation]:
-    """Run the server for ``ws`` or ``wss``."""
-    client_context: ssl.SSLContext | None = None
-    server_context: ssl.SSLContext | None = None
-    if scheme == "wss":
-        client_context = lab.certificates.client_context()
-        server_context = lab.certificates.server_context()
-
-    async def handler(websocket: ServerConnection) -> None:
-        assert websocket.request is not None
-        held.seen.append(websocket.request)
-        async for message in websocket:
-            await websocket.send(message)
-
-    async with serve(handler, "127.0.0.1", 0, ssl=server_context) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        settings = {} if client_context is None else {"ssl": client_context}
-        held = Conversation(f"{scheme}://{ECHO_HOST}:{port}", settings)
-        yield held
+    watch = Watch()
+    yield watch
+    formatter = logging.Formatter("%(name)s %(message)s")
+    watch.texts += map(formatter.format, caplog.get_records("call"))
+    watch.judge()
 
 
 class Talk:
-    """A face of the library: how tests hold a conversation."""
+    """How tests hold a conversation over a proxy, with one of the faces."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, face: Face, watch: Watch) -> None:
         self.lab = lab
+        self.face = face
+        self.watch = watch
 
-    def __call__(self, scheme: str, **settings: Any) -> Request:
+    def uri(self, scheme: str, host: str = ECHO_HOST) -> str:
+        """Return the URI of the server behind the proxies."""
+        return f"{scheme}://{host}:{self.lab.echo[scheme]}/"
+
+    def __call__(
+        self, scheme: str, *, uri: str | None = None, **settings: Any
+    ) -> Visit:
         """
         Hold a conversation over a proxy.
 
         Args:
             scheme: ``"ws"`` or ``"wss"``.
+            uri: Where to, instead of the server behind the proxies.
             settings: Arguments for ``connect()``.
-
-        Returns:
-            The handshake request that the server saw.
         """
+        if scheme == "wss":
+            settings.setdefault("ssl", self.lab.certificates.client_context())
+        try:
+            visit = self.face.visit(uri or self.uri(scheme), **settings)
+        except Exception as exc:
+            self.watch.exception(exc)
+            raise
+        self.watch.texts += [visit.shown, repr(visit.proxies)]
+        return visit
 
-        async def run() -> Request:
-            async with asyncio.timeout(30), conversation(self.lab, scheme) as held:
-                await held.echo(**settings)
-                [request] = held.seen
-                return request
 
-        return asyncio.run(run())
+@pytest.fixture(params=list(FACES))
+def face(request: pytest.FixtureRequest) -> Face:
+    """Each face of the library."""
+    return FACES[request.param]()
 
 
 @pytest.fixture
-def talk(lab: Lab) -> Talk:
+def talk(lab: Lab, face: Face, watch: Watch) -> Talk:
     """How to hold a conversation over a proxy."""
-    return Talk(lab)
+    return Talk(lab, face, watch)
+
+
+class Script:
+    """How tests run scripted proxies, which end with the test."""
+
+    def __init__(self, lab: Lab, watch: Watch, stack: contextlib.ExitStack) -> None:
+        self.lab = lab
+        self.watch = watch
+        self.stack = stack
+
+    def __call__(self, *, tls: bool = False, **manners: Any) -> Proxy:
+        """Run one with these manners; with TLS it's an ``https://`` proxy."""
+        proxy = self.lab.scripted(self.stack, tls=tls, **manners)
+        self.watch.proxies.append(proxy)
+        return proxy
+
+
+@pytest.fixture
+def script(lab: Lab, watch: Watch) -> Iterator[Script]:
+    """How to run a scripted proxy."""
+    with contextlib.ExitStack() as stack:
+        yield Script(lab, watch, stack)

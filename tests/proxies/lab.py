@@ -13,19 +13,28 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import json
+import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
-from typing import Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
-from tests.daemons import Certificates, free_port, running
-from tests.proxies import squid
+from tests.daemons import Certificates, first_line, free_port, missing, running
+from tests.proxies import dante, fronts, krb5, scripted, squid
 
 
-USER = "alice"
-PASSWORD = "s3cret"
+USER, PASSWORD, DOMAIN, TOKEN = scripted.ACCOUNT
 ECHO_HOST = "echo.test"
+
+#: dante checks passwords of Unix accounts; this one is made for it.
+UNIX_USER = "websockets-tests"
+
+#: Where ``tests`` is found.
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def basic(user: str, password: str) -> str:
@@ -35,22 +44,61 @@ def basic(user: str, password: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Proxy:
-    """A running proxy."""
+    """
+    A running proxy.
+
+    Attributes:
+        scheme: Of its URL.
+        port: On localhost.
+        read: How to learn what clients said, if it tells.
+    """
 
     scheme: str
     port: int
+    read: Callable[[], list[scripted.Exchange]] = list
 
-    def url(self, user: str | None = None, password: str | None = None) -> str:
+    def url(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        *,
+        host: str = "localhost",
+    ) -> str:
         """Return its URL, with credentials when there are some."""
         credentials = "" if user is None else f"{user}:{password}@"
-        return f"{self.scheme}://{credentials}localhost:{self.port}"
+        return f"{self.scheme}://{credentials}{host}:{self.port}"
+
+    @property
+    def exchanges(self) -> list[scripted.Exchange]:
+        """What clients said so far."""
+        return self.read()
+
+    @property
+    def story(self) -> list[str]:
+        """What clients said: connection, scheme and status of each request."""
+        return [f"{e.connection} {e.scheme} {e.status}" for e in self.exchanges]
+
+
+@dataclasses.dataclass(frozen=True)
+class Realm:
+    """
+    A Kerberos realm.
+
+    Attributes:
+        keytab: The keys of proxies.
+        environment: For a client who is logged in.
+    """
+
+    keytab: pathlib.Path
+    environment: Mapping[str, str]
 
 
 class Lab:
     """
     Use it as a context manager: leaving it ends all daemons.
 
-    Asking twice for the same daemon returns the one that runs.
+    Asking twice for the same daemon returns the one that runs; a scripted proxy
+    belongs to its test and runs in :meth:`test`.
     """
 
     def __enter__(self) -> Self:
@@ -71,9 +119,21 @@ class Lab:
             process.terminate()
         self.stack.close()
 
-    def start(self, command: list[str], folder: pathlib.Path, port: int) -> None:
+    def new_folder(self, name: str) -> pathlib.Path:
+        """Return a folder for the files of one daemon."""
+        folder = self.folder / name
+        folder.mkdir()
+        return folder
+
+    def start(
+        self,
+        command: list[str],
+        folder: pathlib.Path,
+        port: int,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Run a daemon, which keeps its files in ``folder``, until the end."""
-        daemon = running(command, log=folder / "output", port=port)
+        daemon = running(command, log=folder / "output", port=port, env=env)
         self.processes.append(self.stack.enter_context(daemon))
 
     @functools.cached_property
@@ -81,25 +141,139 @@ class Lab:
         """The certificates of the proxies and of the server behind them."""
         return Certificates(self.folder)
 
+    @functools.cached_property
+    def echo(self) -> Mapping[str, int]:
+        """The ports of the server behind the proxies, by scheme."""
+        command = [sys.executable, "-m", "tests.proxies.echo"]
+        command += [str(self.certificates.leaf), str(self.certificates.key)]
+        process = self.stack.enter_context(
+            running(
+                command,
+                log=self.folder / "echo",
+                env=python_path(),
+                stdout=subprocess.PIPE,
+            )
+        )
+        self.processes.append(process)
+        ports = first_line(process, self.folder / "echo").split()
+        return dict(zip(("ws", "wss"), map(int, ports), strict=True))
+
     @functools.cache  # noqa: B019  (a lab lives as long as its tests)
-    def squid(self, *schemes: str, tls: bool = False) -> Proxy:
+    def squid(
+        self,
+        *schemes: str,
+        tls: bool = False,
+        keep_alive: bool = True,
+        nonce_seconds: int = 1800,
+    ) -> Proxy:
         """
         Run squid.
 
         Args:
-            schemes: Authentication offered: ``"basic"``; none when empty.
+            schemes: Authentication offered, names of ``squid.SCHEMES``; none when empty.
             tls: Whether clients talk TLS to it, as to an ``https://`` proxy.
+            keep_alive: Whether the first 407 leaves the connection open.
+            nonce_seconds: How long a nonce of Digest is fresh.
         """
         port = free_port()
-        folder = self.folder / f"squid-{port}"
-        folder.mkdir()
+        site = squid.Site(
+            folder=self.new_folder(f"squid-{port}"),
+            user=USER,
+            password=PASSWORD,
+            domain=DOMAIN,
+            keytab=self.realm.keytab if "negotiate-kerberos" in schemes else None,
+            keep_alive=keep_alive,
+            nonce_seconds=nonce_seconds,
+        )
         command = squid.prepare(
-            folder,
+            site,
             port,
             schemes,
             hosts=self.hosts,
-            credentials=(USER, PASSWORD),
             certificates=self.certificates if tls else None,
         )
-        self.start(command, folder, port)
+        self.start(command, site.folder, port)
         return Proxy("https" if tls else "http", port)
+
+    @functools.cache  # noqa: B019  (a lab lives as long as its tests)
+    def dante(self, *, passwords: bool = False) -> Proxy:
+        """
+        Run dante.
+
+        Args:
+            passwords: Whether it demands those of UNIX_USER, with PASSWORD.
+        """
+        if passwords:
+            self.stack.enter_context(dante.account(UNIX_USER, PASSWORD))
+        port = free_port()
+        folder = self.new_folder(f"dante-{port}")
+        self.start(dante.prepare(folder, port, passwords=passwords), folder, port)
+        return Proxy("socks5", port)
+
+    @functools.cached_property
+    def realm(self) -> Realm:
+        """The Kerberos realm, in which ALICE is logged in."""
+        port = free_port()
+        folder = self.new_folder("realm")
+        command = krb5.prepare(folder, port, USER, PASSWORD)
+        self.start(command, folder, port, krb5.environment(folder))
+        krb5.log_in(folder, USER, PASSWORD)
+        environment = dict(krb5.environment(folder))
+        del environment["KRB5_KDC_PROFILE"]  # the KDC's
+        return Realm(folder / "http.keytab", environment)
+
+    @functools.cache  # noqa: B019  (a lab lives as long as its tests)
+    def front(self, name: str, backend: Proxy, *, ask_client: bool = False) -> Proxy:
+        """
+        Run TLS in front of a proxy.
+
+        Args:
+            name: Out of ``fronts.FRONTS``.
+            backend: The proxy.
+            ask_client: Whether clients need a certificate.
+        """
+        port = free_port()
+        folder = self.new_folder(f"{name}-{port}")
+        command = fronts.FRONTS[name](
+            folder, port, backend.port, self.certificates, ask_client
+        )
+        self.start(command, folder, port)
+        return Proxy("https", port)
+
+    def scripted(
+        self, stack: contextlib.ExitStack, *, tls: bool = False, **manners: Any
+    ) -> Proxy:
+        """
+        Run a scripted proxy.
+
+        Args:
+            stack: It ends the proxy.
+            tls: Whether it's an ``https://`` proxy.
+            manners: Attributes of :class:`~tests.proxies.scripted.Manners`.
+        """
+        scheme = "https" if tls else "http"
+        if tls:
+            manners["certificate"] = str(self.certificates.leaf.parent)
+        chosen = scripted.Manners(**manners)
+        if not chosen.needs_pyspnego:
+            run = stack.enter_context(scripted.in_thread(chosen))
+            return Proxy(scheme, run.port, lambda: list(run.exchanges))
+        try:
+            import spnego  # noqa: F401
+        except ImportError:
+            missing("pyspnego")
+        file, name = tempfile.mkstemp(dir=self.folder, prefix="scripted-")
+        os.close(file)
+        output = pathlib.Path(name)
+        options = json.dumps(dataclasses.asdict(chosen))
+        command = [sys.executable, "-m", "tests.proxies.scripted", options]
+        port = free_port()
+        stack.enter_context(
+            running([*command, str(port)], log=output, port=port, env=python_path())
+        )
+        return Proxy(scheme, port, lambda: scripted.read_exchanges(output))
+
+
+def python_path() -> Mapping[str, str]:
+    """Return the environment in which a program finds ``tests`` and what we import."""
+    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}

@@ -2,6 +2,8 @@
 
 ``network``    what a face provides: streams and a way to open them; ``drive()``
 ``settings``   what a user asks a client connection to be like
+``choice``     which proxies to go through
+``progress``   how far a ceremony came
 ``route``      the way to one URI: TCP, Unix socket, proxies, TLS
 ``connect``    the client's ceremony: route, upgrade, redirects
 ``accept``     the server's ceremony: request, callbacks, response

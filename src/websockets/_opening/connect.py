@@ -26,9 +26,9 @@ from ..protocol import Protocol
 from ..uri import WebSocketURI, parse_uri
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
-from .proxies.url import Proxy
+from .progress import Progress, ProxyHop
 from .redirects import resolve_redirect, same_origin
-from .route import open_route, plan_route
+from .route import Planner, open_route
 from .settings import Settings
 
 
@@ -46,7 +46,7 @@ class Opened(NamedTuple):
         request: Upgrade request.
         response: Response of the server.
         uri: URI that was connected to, after redirects.
-        proxies: Proxies on the way, nearest first.
+        proxies: Proxies that it leads through, nearest first.
     """
 
     stream: Stream
@@ -54,7 +54,7 @@ class Opened(NamedTuple):
     request: Request
     response: Response
     uri: str
-    proxies: tuple[Proxy, ...]
+    proxies: tuple[ProxyHop, ...]
 
 
 async def open_connection(
@@ -62,6 +62,7 @@ async def open_connection(
     uri: str,
     settings: Settings,
     process_redirect: Callable[[Exception, str], Exception | str] | None = None,
+    progress: Progress | None = None,
     parsed: WebSocketURI | None = None,
 ) -> Opened:
     """
@@ -77,6 +78,8 @@ async def open_connection(
             the URI that was tried. It returns the URI to try next or the exception to
             raise. Whatever it decides, credentials stay with their origin. The
             default follows redirects as :mod:`~.redirects` says.
+        progress: Where to note which proxy is being talked to. Its method
+            :meth:`~.progress.Progress.timed_out` makes the exception for a deadline.
         parsed: What :func:`~websockets.uri.parse_uri` returns for ``uri``, if the
             face has called it.
     """
@@ -88,24 +91,16 @@ async def open_connection(
             explicit=settings.host is not None or settings.port is not None,
         )
     fields = checked_fields(settings.additional_headers, "additional_headers")
-    proxy_fields = checked_fields(settings.proxy_headers, "proxy_headers")
+    planner = Planner(settings)
     if parsed is None:
         parsed = parse_uri(uri)
-    proxies: tuple[Proxy, ...] | None = None
+    progress = Progress() if progress is None else progress
     redirects = 0
     while True:
-        route = plan_route(network, parsed, settings, proxy_fields)
-        if proxies is None:
-            proxies = tuple(hop.proxy for hop in route.hops)
-        elif proxies != tuple(hop.proxy for hop in route.hops):
-            # The environment wants another proxy for this URI. What the first one
-            # was told isn't for its ears.
-            proxy_fields = without_credentials(proxy_fields)
-            route = plan_route(network, parsed, settings, proxy_fields)
-            proxies = tuple(hop.proxy for hop in route.hops)
+        route = await planner.plan(network, uri, parsed)
         protocol = settings.create_protocol(parsed)
         request = upgrade_request(protocol, fields, settings.user_agent_header)
-        stream = await open_route(network, route)
+        stream = await open_route(network, route, progress)
         try:
             response = await upgrade(stream, protocol, request)
         except Exception as exc:
@@ -125,7 +120,8 @@ async def open_connection(
             stream.abort()
             raise
         else:
-            return Opened(stream, protocol, request, response, uri, proxies)
+            hops = progress.hops
+            return Opened(stream, protocol, request, response, uri, hops)
         redirects += 1
         previous, parsed = parsed, parse_uri(uri)
         if not same_origin(previous, parsed):

@@ -12,7 +12,7 @@ aborting every stream that they hold.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from ..typing import PathLike
@@ -76,6 +76,16 @@ class Stream(Protocol):
         """
         ...
 
+    def peer_certificate(self) -> bytes:
+        """
+        Return the certificate of the peer, as DER.
+
+        Returns:
+            The certificate with which the peer of the outermost TLS connection, the
+            last one started, proved its name; ``b""`` without TLS.
+        """
+        ...
+
     async def close(self) -> None:
         """
         End the stream so that the peer gets everything that was written.
@@ -110,6 +120,31 @@ class Network(Protocol):
 
     async def adopt(self, sock: Any) -> Stream:
         """Take over a connected socket, or what the face calls a stream."""
+        ...
+
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        """
+        Return the IP addresses of a host name, in order of preference.
+
+        Args:
+            host: Host name, or IP address, which is returned.
+            ipv4: Whether IPv6 addresses are of no use.
+
+        Raises:
+            OSError: There's none.
+        """
+        ...
+
+    async def run_blocking(self, call: Callable[[], T]) -> T:
+        """
+        Call something that may wait, such as a library that asks a server.
+
+        It runs in a daemon thread, which is abandoned when the ceremony is cancelled or
+        the deadline passes: nothing waits for its end, and nobody sees its result.
+
+        Returns:
+            What ``call`` returns; its exceptions pass.
+        """
         ...
 
     def default_context(self, alpn_protocols: tuple[str, ...] = ()) -> Any:

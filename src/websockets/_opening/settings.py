@@ -8,19 +8,25 @@ ceremony doesn't change them, so they serve for reconnecting.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..client import ClientProtocol
 from ..datastructures import HeadersLike
 from ..http11 import USER_AGENT
 from ..typing import PathLike
 from ..uri import WebSocketURI
+from .proxies.pac import PAC
 from .proxies.url import Proxy
 from .redirects import MAX_REDIRECTS
 
 
-__all__ = ["DEFAULT", "Settings"]
+__all__ = ["DEFAULT", "ProxyLike", "Settings"]
+
+ProxyChoice: TypeAlias = str | Proxy | PAC | Sequence[str | Proxy] | bool | None
+
+#: What the ``proxy`` argument may be.
+ProxyLike: TypeAlias = ProxyChoice | Callable[[str], ProxyChoice]
 
 
 class Default:
@@ -46,9 +52,15 @@ class Settings:
             same name that the library sends, ``Host`` and ``User-Agent`` included.
         user_agent_header: Value of ``User-Agent``, also for proxies; omitted when
             empty or :obj:`None`.
-        proxy: URL or :class:`~websockets.proxy.Proxy` to use; :obj:`True` to find one
-            in the environment or the operating system; :obj:`None` for none.
-        proxy_headers: Headers of CONNECT requests; the server doesn't get them.
+        proxy: URL or :class:`~websockets.proxy.Proxy` to use; a list of these to go
+            through one after the other, nearest first; :obj:`True` to find one in the
+            environment or the operating system; :obj:`None` for none; or a callable
+            that takes the URI and returns one of these. A
+            :class:`~websockets.proxy.PAC` or a ``pac+`` URL asks a script.
+        proxy_auth: How to authenticate to the last proxy.
+        proxy_headers: Headers of its CONNECT requests; the server doesn't get them.
+        no_proxy: Hosts that need no proxy when it's to be found; :obj:`None` means
+            what the environment says.
         ssl: TLS to the server, if the URI wants it: an :class:`ssl.SSLContext`, or
             :obj:`True` or :data:`DEFAULT` for the network's default context.
         server_hostname: Name to verify; :obj:`None` means the host of the URI.
@@ -68,8 +80,10 @@ class Settings:
     create_protocol: Callable[[WebSocketURI], ClientProtocol]
     additional_headers: HeadersLike | None = dataclasses.field(default=None, repr=False)
     user_agent_header: str | None = USER_AGENT
-    proxy: str | Proxy | bool | None = dataclasses.field(default=True, repr=False)
+    proxy: ProxyLike = dataclasses.field(default=True, repr=False)
+    proxy_auth: Any = dataclasses.field(default=None, repr=False)
     proxy_headers: HeadersLike | None = dataclasses.field(default=None, repr=False)
+    no_proxy: str | Sequence[str] | None = None
     ssl: Any = DEFAULT
     server_hostname: str | None = None
     tls_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

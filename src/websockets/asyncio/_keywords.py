@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
-__all__ = ["CLIENT_TCP", "SERVER_LISTENING", "check_names", "current_arguments", "take"]
+__all__ = [
+    "CLIENT_TCP",
+    "ROUTE",
+    "SERVER_LISTENING",
+    "TLS",
+    "check_names",
+    "current_arguments",
+    "take",
+    "take_prefixed",
+]
 
 #: Arguments of :meth:`asyncio.loop.create_connection` about TCP.
 CLIENT_TCP = frozenset(
@@ -28,6 +37,24 @@ CLIENT_TCP = frozenset(
         "proto",
     }
 )
+
+#: Arguments that are settings of the ceremony under the same name.
+ROUTE = frozenset(
+    {
+        "host",
+        "path",
+        "port",
+        "proxy_server_hostname",
+        "proxy_ssl",
+        "server_hostname",
+        "sock",
+        "ssl",
+        "unix",
+    }
+)
+
+#: Arguments about TLS.
+TLS = frozenset({"ssl_handshake_timeout", "ssl_shutdown_timeout"})
 
 #: Arguments of :meth:`asyncio.loop.create_server` and ``create_unix_server``.
 SERVER_LISTENING = frozenset(
@@ -104,6 +131,15 @@ def take(kwargs: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     if not kwargs:  # most often; connecting should be fast
         return {}
     return {name: kwargs.pop(name) for name in names if name in kwargs}
+
+
+def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Remove the arguments about TLS with a prefix, and return them without it."""
+    if not kwargs:
+        return {}
+    return {
+        name: kwargs.pop(prefix + name) for name in sorted(TLS) if prefix + name in kwargs
+    }
 
 
 def check_names(

@@ -18,16 +18,20 @@ transport below can be aborted; that is what cancelling does.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl as ssl_module
+import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from ..typing import PathLike
 
 
 __all__ = ["AsyncioNetwork", "AsyncioStream", "stream_below", "stream_over"]
+
+T = TypeVar("T")
 
 # Reading pauses above this many bytes which nobody has read. No ceremony leaves
 # more than that unread: requests and responses are limited elsewhere.
@@ -226,6 +230,11 @@ class AsyncioStream(asyncio.Protocol):
         self.transport = transport
         return self
 
+    def peer_certificate(self) -> bytes:
+        """Return the certificate of the peer, as DER; ``b""`` without TLS."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return b"" if tls is None else tls.getpeercert(True) or b""
+
     def _pass_on(self) -> None:
         """
         Give TLS what arrived too early: a client begins with its part of the handshake.
@@ -346,6 +355,45 @@ class AsyncioNetwork:
             create = self._loop.create_unix_connection
         _, stream = await create(self._factory, sock=sock, **self._options)
         return cast(AsyncioStream, stream)
+
+    async def resolve(self, host: str, ipv4: bool = False) -> tuple[str, ...]:
+        """
+        Return the IP addresses of a host name, in order of preference.
+
+        Raises:
+            OSError: There's none.
+        """
+        family = socket.AF_INET if ipv4 else socket.AF_UNSPEC
+        found = await self._loop.getaddrinfo(
+            host, None, family=family, type=socket.SOCK_STREAM
+        )
+        return tuple(str(address[0]) for *_, address in found)
+
+    async def run_blocking(self, call: Callable[[], T]) -> T:
+        """
+        Call something in a daemon thread. Cancelling abandons it.
+
+        The threads of an executor won't do: the end of the loop waits for them.
+        """
+        outcome: asyncio.Future[T] = self._loop.create_future()
+
+        def settle(method: Callable[[Any], None], value: Any) -> None:
+            if not outcome.done():  # else nobody waits any more
+                method(value)
+
+        def run() -> None:
+            method: Callable[[Any], None] = outcome.set_result
+            value: Any
+            try:
+                value = call()
+            except BaseException as exc:
+                method, value = outcome.set_exception, exc
+            # An abandoned call may end after the loop.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(settle, method, value)
+
+        threading.Thread(target=run, name="websockets-blocking", daemon=True).start()
+        return await outcome
 
     def default_context(
         self, alpn_protocols: tuple[str, ...] = ()

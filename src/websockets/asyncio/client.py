@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from .._opening.connect import open_connection, upgrade, upgrade_request
 from .._opening.headers import checked_fields, without_credentials
+from .._opening.progress import Progress, ProxyHop
 from .._opening.redirects import MAX_REDIRECTS, resolve_redirect, same_origin
 from .._opening.retry import Retries, retry_message
-from .._opening.route import open_route, plan_route
-from .._opening.settings import Settings
+from .._opening.route import Planner, open_route
+from .._opening.settings import ProxyLike, Settings
 from .._session import check_max_size, check_numbers, water_marks
 from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
@@ -30,16 +31,21 @@ from ..http11 import USER_AGENT
 from ..protocol import CONNECTING
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from ..uri import WebSocketURI, parse_uri
-from ._keywords import CLIENT_TCP, check_names, current_arguments, take
+from ._keywords import (
+    CLIENT_TCP,
+    ROUTE,
+    TLS,
+    check_names,
+    current_arguments,
+    take,
+    take_prefixed,
+)
 from ._network import AsyncioNetwork, AsyncioStream, stream_below, stream_over
 from .connection import Connection
 
 
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Literal
-
-    from .._opening.proxies.url import Proxy
 
 
 __all__ = ["ClientConnection", "connect", "unix_connect"]
@@ -54,6 +60,9 @@ class ClientConnection(Connection):
     """
 
     protocol: ClientProtocol
+
+    #: Proxies that the connection goes through, nearest first.
+    proxy: tuple[ProxyHop, ...] = ()
 
     async def handshake(
         self,
@@ -132,9 +141,15 @@ class connect:
             that are sent anyway.
         user_agent_header: Value of the ``User-Agent`` header; :obj:`None` omits it.
         proxy: :obj:`True` uses the proxy of the environment or the operating system;
-            a URL uses that proxy; :obj:`None` uses none.
-        proxy_headers: Headers for the proxy, which the server doesn't get. They replace
-            those of the same name that are sent anyway.
+            a URL or a :class:`~websockets.proxy.Proxy` uses that proxy; a list of these
+            goes through all, nearest first; :obj:`None` uses none; a PAC object of
+            :mod:`websockets.proxy` asks a PAC file. A callable gets the URI.
+        proxy_auth: How to authenticate to the proxy, the last one of a list: a pair of
+            user name and password, ``"current-user"`` for who is logged in, or an
+            object of :mod:`websockets.proxy`. A callable gets the proxy.
+        proxy_headers: Headers for the same proxy, which the server doesn't get. They
+            replace those of the same name that are sent anyway.
+        no_proxy: Hosts that need no discovered proxy, instead of the variable.
         process_exception: Function that tells what to do when connecting fails in an
             ``async for``: it returns :obj:`None` to try again, or an exception to raise.
         open_timeout: Seconds for everything until the connection is open: TCP, proxy,
@@ -167,9 +182,10 @@ class connect:
     Raises:
         InvalidURI: The URI isn't valid.
         InvalidProxy: The URL of the proxy isn't valid.
-        InvalidHandshake: The server or the proxy didn't agree.
+        InvalidHandshake: The server or a proxy didn't agree.
         OSError: The network failed.
-        TimeoutError: ``open_timeout`` passed.
+        TimeoutError: ``open_timeout`` passed; a
+            :exc:`~websockets.exceptions.ProxyTimeout` while a proxy was being waited for.
         TypeError: An argument has a wrong type, or isn't known.
         ValueError: An argument has a wrong value.
     """
@@ -186,8 +202,10 @@ class connect:
         # HTTP
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = USER_AGENT,
-        proxy: str | Proxy | Literal[True] | None = True,
+        proxy: ProxyLike = True,
+        proxy_auth: Any = None,
         proxy_headers: HeadersLike | None = None,
+        no_proxy: str | Sequence[str] | None = None,
         process_exception: Callable[[Exception], Exception | None] = process_exception,
         # Timeouts
         open_timeout: float | None = 10,
@@ -218,6 +236,8 @@ class connect:
         self.open_timeout = open_timeout
         self.reconnect_delays = reconnect_delays
         self.logger: LoggerLike = logger or logging.getLogger("websockets.client")
+
+        self._start()
 
         # Mistakes show here, not while connecting.
         if subprotocols is not None:
@@ -273,7 +293,9 @@ class connect:
             additional_headers=additional_headers,
             user_agent_header=user_agent_header,
             proxy=proxy,
+            proxy_auth=proxy_auth,
             proxy_headers=proxy_headers,
+            no_proxy=no_proxy,
             tls_options=tls,
             proxy_tls_options=proxy_tls,
             **options,
@@ -328,17 +350,23 @@ class connect:
             Exception: See :class:`connect`.
         """
         origin = self.uri, self.ws_uri
+        self._start()
         deadline = asyncio.timeout(self.open_timeout)
         try:
             async with deadline:
                 return await self._connect()
         except TimeoutError as exc:
             if deadline.expired():
-                raise TimeoutError("timed out during opening handshake") from exc
+                raise self._progress.timed_out() from exc
             raise  # TCP has timeouts of its own
         finally:
             # A redirect holds for one connection.
             self.uri, self.ws_uri = origin
+
+    def _start(self) -> None:
+        """Forget the ceremony before."""
+        self._planner: Planner | None = None
+        self._progress = Progress(self.logger)
 
     async def _connect(self) -> ClientConnection:
         if self._custom or type(self).open_tcp_connection is not open_tcp_connection:
@@ -348,11 +376,14 @@ class connect:
             self.uri,
             self._settings,
             self._process_redirect,
+            self._progress,
             self.ws_uri,
         )
         connection = self._make_connection(opened.protocol)
         connection.request = opened.request
         connection.response = opened.response
+        if opened.proxies:
+            connection.proxy = opened.proxies
         assert isinstance(opened.stream, AsyncioStream)  # the network makes no others
         connection.attach(opened.stream)
         return connection
@@ -395,14 +426,17 @@ class connect:
         Raises:
             Exception: See :class:`connect`.
         """
-        settings = self._settings
         network = AsyncioNetwork(self._tcp)
-        fields = checked_fields(settings.proxy_headers, "proxy_headers")
-        route = plan_route(network, self.ws_uri, settings, fields)
-        connection = self._make_connection(settings.create_protocol(self.ws_uri))
-        stream = await open_route(network, route)
+        if self._planner is None:
+            self._planner = Planner(self._settings)
+        route = await self._planner.plan(network, self.uri, self.ws_uri)
+        protocol = self._settings.create_protocol(self.ws_uri)
+        connection = self._make_connection(protocol)
+        stream = await open_route(network, route, self._progress)
         assert isinstance(stream, AsyncioStream)  # the network makes no others
         connection.transport = stream.transport
+        if self._progress.hops:
+            connection.proxy = self._progress.hops
         return connection
 
     # async with connect(...)
@@ -444,35 +478,6 @@ class connect:
 
 # To tell whether a subclass overrides it, or a test patches it.
 open_tcp_connection = connect.open_tcp_connection
-
-#: Arguments that are settings of the ceremony under the same name.
-ROUTE = frozenset(
-    {
-        "host",
-        "path",
-        "port",
-        "proxy_server_hostname",
-        "proxy_ssl",
-        "server_hostname",
-        "sock",
-        "ssl",
-        "unix",
-    }
-)
-
-#: Arguments about TLS.
-TLS = frozenset({"ssl_handshake_timeout", "ssl_shutdown_timeout"})
-
-
-def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Remove the arguments about TLS with a prefix, and return them without it."""
-    if not kwargs:
-        return {}
-    return {
-        name: kwargs.pop(prefix + name)
-        for name in sorted(TLS)
-        if prefix + name in kwargs
-    }
 
 
 def unix_connect(

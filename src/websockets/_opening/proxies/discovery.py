@@ -21,7 +21,7 @@ from typing import NamedTuple
 from .no_proxy import bypasses
 
 
-__all__ = ["discover_proxy", "find_proxy"]
+__all__ = ["discover_proxy", "find_proxy", "is_exempt"]
 
 WS_ORDER = ("ws", "socks", "https", "http", "all")
 WSS_ORDER = ("wss", "socks", "https", "all")
@@ -36,7 +36,9 @@ class System(NamedTuple):
     bypass: Callable[[str], object]
 
 
-def discover_proxy(secure: bool, host: str, port: int) -> str | None:
+def discover_proxy(
+    secure: bool, host: str, port: int, no_proxy: str | None = None
+) -> str | None:
     """
     Return the URL of the proxy to use for a WebSocket URI now.
 
@@ -44,11 +46,13 @@ def discover_proxy(secure: bool, host: str, port: int) -> str | None:
         secure: Whether the URI is ``wss://``.
         host: Host of the URI, IPv6 without brackets.
         port: Port of the URI.
+        no_proxy: Hosts that need no proxy, instead of the environment's.
 
     Returns:
         The URL, with a scheme, or :obj:`None` for a direct connection.
     """
-    return find_proxy(secure, host, port, os.environ, system_settings(sys.platform))
+    system = system_settings(sys.platform)
+    return find_proxy(secure, host, port, os.environ, system, no_proxy)
 
 
 def find_proxy(
@@ -57,6 +61,7 @@ def find_proxy(
     port: int,
     environ: Mapping[str, str],
     system: System | None,
+    no_proxy: str | None = None,
 ) -> str | None:
     """Decide like :func:`discover_proxy`, from settings that are given."""
     order = WSS_ORDER if secure else WS_ORDER
@@ -66,9 +71,29 @@ def find_proxy(
         if url is not None and system.bypass(host):
             return None
     # no_proxy rules over the system's settings too: it can be set for one program.
-    if url is None or bypasses(variable(environ, "no_proxy") or "", host, port):
+    if url is None or is_exempt(host, port, no_proxy, environ):
         return None
     return url
+
+
+def is_exempt(
+    host: str,
+    port: int,
+    no_proxy: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> bool:
+    """
+    Tell whether a host needs no proxy, unless the user names one.
+
+    Args:
+        host: Host, IPv6 without brackets.
+        port: Port.
+        no_proxy: The rules; :obj:`None` means those of the environment.
+        environ: The environment.
+    """
+    if no_proxy is None:
+        no_proxy = variable(environ, "no_proxy") or ""
+    return bypasses(no_proxy, host, port)
 
 
 def choose(order: tuple[str, ...], get: Callable[[str], str | None]) -> str | None:

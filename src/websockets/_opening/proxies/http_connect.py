@@ -1,7 +1,7 @@
 """CONNECT: a tunnel through an HTTP proxy (RFC 9110 section 9.3.6).
 
-Owns: the request, the reading of responses, who may see which header.
-Doesn't know: streams, TLS, which proxy to use.
+Owns: the request, who may see which header, whose credentials are used.
+Doesn't know: streams, TLS, which proxy to use, what comes after the first request.
 
 The proxy gets its own headers and nothing of the server's; the server never sees
 these. After a refusal nothing more is written: the other side isn't the server.
@@ -13,25 +13,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ...exceptions import InvalidProxyMessage, InvalidProxyStatus
 from ...headers import build_authorization_basic, build_host
-from ...http11 import Response
-from ...streams import StreamReader
 from ..headers import Fields, checked_fields, replaced
-from .bodies import read_body
-from .dialogue import Dialogue, Read, feed
+from .dialogue import Dialogue, Tunnel
+from .legs import Exchange
+from .pairs import URLAuth, as_auth
 from .url import Proxy
 
 
 __all__ = ["HTTPHop", "connect_request"]
 
-#: Bytes of a refusal's body that are kept: enough for any proxy's error page.
-MAX_BODY = 65_536
-#: Seconds to wait for more of it. The status is what matters; some proxies announce a
-#: body, or its end, that never comes.
-BODY_PATIENCE = 1.0
-
-INVALID = "did not receive a valid HTTP response from proxy"
+NO_CREDENTIALS = "no credentials given"
 
 # CONNECT has no content; a proxy would take what follows for it.
 FORBIDDEN = frozenset({"content-length", "transfer-encoding"})
@@ -64,16 +56,32 @@ def connect_request(
                 f"proxy_headers cannot contain {name}: a CONNECT request has no body"
             )
     checked_fields({"User-Agent": user_agent_header or ""}, "user_agent_header")
-    # RFC 9112 sections 3.2 and 3.2.3: authority form, always with a port, twice.
     authority = build_host(host, port, True, always_include_port=True)
-    ours = [("Host", authority)]
-    if user_agent_header:
-        ours.append(("User-Agent", user_agent_header))
+    credentials = None
     if proxy.user_info is not None:
         credentials = build_authorization_basic(*proxy.user_info)
-        ours.append(("Proxy-Authorization", credentials))
+    return request(
+        authority, proxy_fields(authority, user_agent_header, credentials), headers
+    )
+
+
+def proxy_fields(
+    authority: str, user_agent_header: str | None, authorization: str | None
+) -> list[tuple[str, str]]:
+    """Return the library's own headers for a proxy."""
+    # RFC 9112 sections 3.2 and 3.2.3: authority form, always with a port, twice.
+    fields = [("Host", authority)]
+    if user_agent_header:
+        fields.append(("User-Agent", user_agent_header))
+    if authorization is not None:
+        fields.append(("Proxy-Authorization", authorization))
+    return fields
+
+
+def request(authority: str, ours: list[tuple[str, str]], theirs: Fields) -> bytes:
+    """Return a CONNECT request, in which the user's headers win."""
     lines = [f"CONNECT {authority} HTTP/1.1"]
-    lines.extend(f"{name}: {value}" for name, value in replaced(ours, headers))
+    lines.extend(f"{name}: {value}" for name, value in replaced(ours, theirs))
     return "\r\n".join([*lines, "", ""]).encode("iso-8859-1")
 
 
@@ -89,6 +97,8 @@ class HTTPHop:
         context: TLS to the proxy: an :class:`ssl.SSLContext`; :obj:`None`: in clear.
         server_hostname: Name to verify; :obj:`None` means the proxy's host.
         tls_options: More arguments for :meth:`~.network.Stream.start_tls`.
+        auth: How to authenticate, besides the credentials of the address; as the
+            argument ``proxy_auth`` of ``connect()``, but not a function of the proxy.
     """
 
     proxy: Proxy
@@ -97,6 +107,7 @@ class HTTPHop:
     context: Any = None
     server_hostname: str | None = None
     tls_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    auth: Any = dataclasses.field(default=None, repr=False)
 
     @property
     def host(self) -> str:
@@ -108,70 +119,34 @@ class HTTPHop:
         """Port to connect to."""
         return self.proxy.port
 
-    def tunnel(self, host: str, port: int) -> Dialogue[Response]:
+    def tunnel(self, host: str, port: int) -> Dialogue[Tunnel]:
         """
         Ask the proxy to connect to ``host`` and ``port``.
 
         Returns:
-            The response that opened the tunnel.
+            The response that opened the tunnel, and how the user was authenticated.
 
         Raises:
-            InvalidProxyStatus: The proxy refused.
+            ProxyAuthenticationError: Authentication failed, or wasn't possible.
+            InvalidProxyStatus: The proxy refused for another reason.
             InvalidProxyMessage: It sent something else than an HTTP response, or
                 more than that.
         """
-        yield connect_request(
-            self.proxy, host, port, self.headers, self.user_agent_header
+        authority = build_host(host, port, True, always_include_port=True)
+        given = any(name.lower() == "proxy-authorization" for name, _ in self.headers)
+        auth = None if given else as_auth(self.auth)
+        if not given and auth is None and self.proxy.user_info is not None:
+            auth = URLAuth(*self.proxy.user_info)
+
+        def build(authorization: str | None, persistent: bool) -> bytes:
+            ours = proxy_fields(authority, self.user_agent_header, authorization)
+            if persistent:
+                # Proxies of the days of HTTP/1.0 close the connection without it.
+                ours.append(("Proxy-Connection", "Keep-Alive"))
+            return request(authority, ours, self.headers)
+
+        reason = "the credentials in proxy_headers were refused"
+        exchange = Exchange(
+            self.proxy, authority, auth, build, reason if given else NO_CREDENTIALS
         )
-        reader = StreamReader()
-        response = yield from read_head(reader)
-        if 200 <= response.status_code < 300:
-            # RFC 9110 section 9.3.6: headers can't announce a body, and we speak first.
-            surplus = reader.take()
-            if surplus:
-                raise InvalidProxyMessage(
-                    f"proxy sent {len(surplus)} bytes after its response"
-                )
-            return response
-        yield from read_refusal(reader, response)
-        raise InvalidProxyStatus(response)
-
-
-def read_head(reader: StreamReader) -> Dialogue[Response]:
-    """Read the status line and headers of the final response."""
-    while True:
-        parser = Response.parse(
-            reader.read_line, reader.read_exact, reader.read_to_eof, proxy=True
-        )
-        try:
-            response = yield from feed(reader, parser)
-        except ConnectionError as exc:
-            # A reset is an end of the stream like any other: same exception.
-            eof = EOFError("connection closed while reading HTTP status line")
-            eof.__cause__ = exc
-            raise InvalidProxyMessage(INVALID) from eof
-        except OSError:
-            raise
-        except Exception as exc:
-            raise InvalidProxyMessage(INVALID) from exc
-        # RFC 9110 section 15.2: informational responses are skipped. 101 answers a
-        # request for an upgrade, which wasn't made.
-        if response.status_code >= 200 or response.status_code == 101:
-            return response
-
-
-def read_refusal(reader: StreamReader, response: Response) -> Dialogue[bool]:
-    """
-    Read the body of a response, as far as it comes, into ``response.body``.
-
-    Returns:
-        Whether another request may follow on the connection.
-    """
-    body = bytearray()
-    parser = read_body(reader, response.headers, body, MAX_BODY)
-    try:
-        complete = yield from feed(reader, parser, Read(BODY_PATIENCE))
-    except Exception:  # closed, too slow, malformed: it's a refusal all the same
-        complete = False
-    response.body = bytes(body)
-    return complete
+        return (yield from exchange.run())

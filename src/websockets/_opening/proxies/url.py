@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import urllib.parse
+from typing import Any, overload
 
 from ..._secrets import MASK
+from ...datastructures import HeadersLike
 from ...exceptions import InvalidProxy
+from ..headers import Fields, checked_fields
 
 
 __all__ = ["Proxy", "parse_proxy"]
@@ -26,12 +29,19 @@ DEFAULT_PORTS = {
 }
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@dataclasses.dataclass(frozen=True, repr=False, init=False)
 class Proxy:
     """
-    Address of a proxy.
+    A proxy: its address, and what it needs to know.
 
-    Neither :func:`repr` nor :class:`str` shows user name and password.
+    ``Proxy("https://ann:secret@proxy.example:3128", ssl=context)`` takes a URL, like
+    :func:`parse_proxy`; ``Proxy("https", "proxy.example", 3128, "ann", "secret")``
+    takes its parts. Neither :func:`repr` nor :class:`str` shows credentials.
+
+    Args:
+        scheme: A URL, when it's given without a host; else like the attribute.
+        host: Like the attribute, and so are the others.
+        url: Another name for the URL.
 
     Attributes:
         scheme: ``"http"`` or ``"https"`` for a proxy that understands CONNECT,
@@ -41,6 +51,19 @@ class Proxy:
         port: TCP port, 0 to 65535.
         username: User name, decoded, or :obj:`None`.
         password: Password, decoded, or :obj:`None`.
+        auth: How to authenticate, as ``proxy_auth`` of ``connect()``.
+        headers: Headers for its CONNECT requests, as pairs; given as anything that
+            ``proxy_headers`` takes.
+        ssl: TLS with an ``https://`` proxy: an :class:`ssl.SSLContext`, perhaps with a
+            client certificate; :obj:`None` or :obj:`True` for a default one, which
+            verifies the proxy.
+        server_hostname: Name to verify; :obj:`None` means ``host``.
+
+    Raises:
+        InvalidProxy: The URL isn't one of a proxy that's supported.
+        TypeError: Neither a URL nor scheme, host, and port are given, or the headers
+            aren't headers.
+        ValueError: Arguments contradict each other, or a header cannot be sent.
     """
 
     scheme: str
@@ -48,6 +71,85 @@ class Proxy:
     port: int
     username: str | None = None
     password: str | None = None
+    # Objects of users may not be hashable.
+    auth: Any = dataclasses.field(default=None, hash=False)
+    headers: Fields = ()
+    ssl: Any = dataclasses.field(default=None, hash=False)
+    server_hostname: str | None = None
+
+    @overload
+    def __init__(
+        self,
+        url: str,
+        /,
+        *,
+        auth: Any = None,
+        headers: HeadersLike | None = None,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+    ) -> None: ...  # fmt: skip
+
+    @overload
+    def __init__(
+        self,
+        *,
+        url: str,
+        auth: Any = None,
+        headers: HeadersLike | None = None,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+    ) -> None: ...  # fmt: skip
+
+    @overload
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        auth: Any = None,
+        headers: HeadersLike | None = None,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+    ) -> None: ...  # fmt: skip
+
+    def __init__(
+        self,
+        scheme: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        url: str | None = None,
+        auth: Any = None,
+        headers: HeadersLike | None = None,
+        ssl: Any = None,
+        server_hostname: str | None = None,
+    ) -> None:
+        nothing = (None,) * 4
+        parts = (scheme, host, port, username, password)
+        if url is None and parts[1:] == nothing:
+            url, parts = scheme, (None, *nothing)
+        if (url is None) == (None in parts[:3]):
+            raise TypeError("Proxy() takes a URL, or a scheme, a host, and a port")
+        if url is not None:
+            parts = split_proxy_url(url)
+        for field, value in zip(dataclasses.fields(self), parts, strict=False):
+            object.__setattr__(self, field.name, value)
+        object.__setattr__(self, "auth", auth)
+        object.__setattr__(self, "headers", checked_fields(headers, "headers"))
+        object.__setattr__(self, "ssl", ssl)
+        object.__setattr__(self, "server_hostname", server_hostname)
+        if self.scheme != "https" and (ssl or server_hostname is not None):
+            name = "ssl" if ssl else "server_hostname"
+            raise ValueError(f"{name} argument is incompatible with {self.kind}")
+        if ssl is False:
+            raise ValueError(f"ssl=False is incompatible with {self.kind}")
+        if self.headers and self.scheme not in ("http", "https"):
+            raise ValueError(f"headers argument is incompatible with {self.kind}")
 
     @property
     def user_info(self) -> tuple[str, str] | None:
@@ -56,13 +158,30 @@ class Proxy:
             return None
         return (self.username, self.password or "")
 
+    @property
+    def kind(self) -> str:
+        """What it's called in texts, such as ``"an http:// proxy"``."""
+        return f"{'a' if self.scheme.startswith('s') else 'an'} {self.scheme}:// proxy"
+
     def __repr__(self) -> str:
         username = None if self.username is None else MASK
         password = None if self.password is None else MASK
-        return (
-            f"Proxy(scheme={self.scheme!r}, host={self.host!r}, port={self.port!r}, "
-            f"username={username!r}, password={password!r})"
-        )
+        shown = [
+            f"scheme={self.scheme!r}",
+            f"host={self.host!r}",
+            f"port={self.port!r}",
+            f"username={username!r}",
+            f"password={password!r}",
+        ]
+        if self.auth is not None:
+            shown.append(f"auth={MASK!r}")
+        if self.headers:
+            shown.append(f"headers={MASK!r}")
+        if self.ssl is not None:
+            shown.append(f"ssl={self.ssl!r}")
+        if self.server_hostname is not None:
+            shown.append(f"server_hostname={self.server_hostname!r}")
+        return f"Proxy({', '.join(shown)})"
 
     def __str__(self) -> str:
         """Return the URL without user name and password, for texts and logs."""
@@ -84,6 +203,16 @@ def parse_proxy(proxy: str) -> Proxy:
     Raises:
         InvalidProxy: The URL isn't one of a proxy that's supported. The exception
             doesn't show user name and password.
+    """
+    return Proxy(*split_proxy_url(proxy))
+
+
+def split_proxy_url(proxy: str) -> tuple[str, str, int, str | None, str | None]:
+    """
+    Return scheme, host, port, user name and password of a proxy's URL.
+
+    Raises:
+        InvalidProxy: See :func:`parse_proxy`.
     """
     url = proxy.strip()
     if "://" not in url and not url.startswith("/"):
@@ -118,7 +247,7 @@ def parse_proxy(proxy: str) -> Proxy:
         except UnicodeError:
             error = f"host {host} isn't a valid international name"
             raise InvalidProxy(proxy, error) from None
-    return Proxy(
+    return (
         parsed.scheme,
         host,
         port or DEFAULT_PORTS[parsed.scheme],
