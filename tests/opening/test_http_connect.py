@@ -403,3 +403,10 @@ def test_steps():
     assert run(exchange()) == [b"old", b"DER", b"new", 42]
     tcp = ("tcp", "p.test", 3128)
     assert network.log == [tcp, "abort", tcp, "abort"]
+
+
+def test_user_agent_of_connect_itself_is_checked():
+    """What connect() sends to a proxy is checked like what prepare_connect_request() makes."""
+    hop = HTTPHop(parse_proxy("http://p.test:8080"), user_agent_header="Me\r\nX: y")
+    with pytest.raises(InvalidHeaderValue, match="invalid User-Agent header"):
+        next(hop.tunnel("server.test", 443))

@@ -55,7 +55,6 @@ def connect_request(
             raise ValueError(
                 f"proxy_headers cannot contain {name}: a CONNECT request has no body"
             )
-    checked_fields({"User-Agent": user_agent_header or ""}, "user_agent_header")
     authority = build_host(host, port, True, always_include_port=True)
     credentials = None
     if proxy.user_info is not None:
@@ -68,7 +67,13 @@ def connect_request(
 def proxy_fields(
     authority: str, user_agent_header: str | None, authorization: str | None
 ) -> list[tuple[str, str]]:
-    """Return the library's own headers for a proxy."""
+    """
+    Return the library's own headers for a proxy.
+
+    Raises:
+        InvalidHeaderValue: ``user_agent_header`` can't be sent.
+    """
+    checked_fields({"User-Agent": user_agent_header or ""}, "user_agent_header")
     # RFC 9112 sections 3.2 and 3.2.3: authority form, always with a port, twice.
     fields = [("Host", authority)]
     if user_agent_header:
