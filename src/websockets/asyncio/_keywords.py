@@ -138,7 +138,9 @@ def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
     if not kwargs:
         return {}
     return {
-        name: kwargs.pop(prefix + name) for name in sorted(TLS) if prefix + name in kwargs
+        name: kwargs.pop(prefix + name)
+        for name in sorted(TLS)
+        if prefix + name in kwargs
     }
 
 
