@@ -304,3 +304,28 @@ def test_failing_protocol():
         "ws://h.test/", exception=RuntimeError, create_protocol=create_protocol
     )
     assert network.log == []
+
+
+def test_proxy_authorization_among_the_headers_for_the_server(caplog):
+    """Credentials for the proxy in additional_headers aren't shown to the server."""
+    headers = {"Proxy-Authorization": "Basic c2VjcmV0", "X-Mine": "kept"}
+    opened, _ = connect(
+        "wss://h.test/",
+        [TUNNEL, switch],
+        proxy="http://p.test",
+        additional_headers=headers,
+    )
+    assert "Proxy-Authorization" not in opened.request.headers
+    assert opened.request.headers["X-Mine"] == "kept"
+    (record,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert "proxy_headers" in record.getMessage()
+    assert "c2VjcmV0" not in caplog.text
+
+
+def test_proxy_authorization_without_a_proxy():
+    """Without a proxy the header is sent: the server may be a reverse proxy."""
+    headers = {"Proxy-Authorization": "Basic c2VjcmV0"}
+    opened, _ = connect(
+        "ws://h.test/", [switch], proxy=None, additional_headers=headers
+    )
+    assert opened.request.headers["Proxy-Authorization"] == "Basic c2VjcmV0"

@@ -23,6 +23,7 @@ from ..datastructures import Headers
 from ..exceptions import SecurityError
 from ..http11 import Request, Response
 from ..protocol import Protocol
+from ..typing import LoggerLike
 from ..uri import WebSocketURI, parse_uri
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
@@ -99,6 +100,8 @@ async def open_connection(
     while True:
         route = await planner.plan(network, uri, parsed)
         protocol = settings.create_protocol(parsed)
+        if route.hops:
+            fields = without_proxy_credentials(fields, protocol.logger)
         request = upgrade_request(protocol, fields, settings.user_agent_header)
         stream = await open_route(network, route, progress)
         try:
@@ -126,6 +129,17 @@ async def open_connection(
         previous, parsed = parsed, parse_uri(uri)
         if not same_origin(previous, parsed):
             fields = without_credentials(fields)
+
+
+def without_proxy_credentials(fields: Fields, logger: LoggerLike) -> Fields:
+    """Return the user's headers for the server, without those for the proxy before it."""
+    kept = tuple(field for field in fields if field[0].lower() != "proxy-authorization")
+    if len(kept) != len(fields):
+        logger.warning(
+            "Proxy-Authorization in additional_headers isn't sent to the server; "
+            "pass it in proxy_headers to send it to the proxy"
+        )
+    return kept
 
 
 def upgrade_request(
