@@ -178,8 +178,11 @@ class ScriptedProxy:
             # A task that didn't start yet doesn't close anything.
             for writer in left.values():
                 writer.transport.abort()
-                with contextlib.suppress(OSError):
+                # The task may have been cancelled while it waited for the same.
+                with contextlib.suppress(OSError, asyncio.CancelledError):
                     await writer.wait_closed()
+            # An aborted transport ends in the next turn of the loop.
+            await asyncio.sleep(0)
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
