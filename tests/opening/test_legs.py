@@ -349,13 +349,14 @@ def test_close_after_first_token():
     failed(legs, MIDDLE)
 
 
-def test_restart_fails():
+@pytest.mark.parametrize("kind", [AuthUnavailable, AuthFailed])
+def test_restart_fails(kind):
     """A flow may be unable to start on the new connection."""
 
     class Once(Script):
         def flow(self, hop):
             if len(self.hops) == 2:
-                raise AuthUnavailable("no more")
+                raise kind("no more")
                 yield
             yield from super().flow(hop)
 
@@ -504,6 +505,10 @@ def test_failed():
     """Whatever goes wrong after the password was at stake ends it."""
     auth = Several(Script("one", AuthFailed("no more")), BasicAuth(*PAIR))
     failed(Legs([OFFERS, TOKEN], auth=auth), "no more")
+    auth = Several(Script(AuthFailed("not you")), BasicAuth(*PAIR))
+    legs = Legs([OFFERS], auth=auth)
+    assert legs.sent == [[None]]
+    assert legs.error.reason == "not you"
 
 
 def test_unavailable_at_once():

@@ -118,6 +118,15 @@ def test_ntlm_in_negotiate():
     assert legs.tunnel.scheme == "negotiate"
 
 
+def test_ntlm_in_negotiate_ends():
+    """A token after the last one of NTLM doesn't start it again."""
+    acceptor = Acceptor("Negotiate")
+    more = refusal("Negotiate TlRMTVNTUAACAAAA")
+    legs = Legs([acceptor, acceptor, more, more], auth=PAIR)
+    assert [message_type(value) for value in legs.sent[0][1:]] == [1, 3]
+    assert legs.error.reason.endswith("; Negotiate refused")
+
+
 def test_negotiate_without_kerberos():
     """Where NTLM is offered, Negotiate is for Kerberos only."""
     acceptor = Acceptor()
@@ -369,6 +378,27 @@ def test_no_ticket(kerberos):
     assert legs.error.reason == (
         "Negotiate failed: OSError: No Kerberos credentials available"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "refused"),
+    [
+        ("err_code", -1765328353, True),  # decrypt integrity check failed
+        ("min_code", 2529638936, True),  # pre-authentication failed
+        ("winerror", -2146893044, True),  # logon denied
+        ("err_code", -1765328378, False),  # client not found
+        ("err_code", "what?", False),
+    ],
+)
+def test_password_refused_by_the_domain(kerberos, name, code, refused):
+    """A password that the domain refused isn't sent again by NTLM: accounts get locked."""
+    kerberos.start = OSError("no")
+    kerberos.start.__cause__ = Exception("why")
+    setattr(kerberos.start.__cause__, name, code)
+    legs = Legs([OFFER, OFFER], auth=AnyAuth(*PAIR, schemes=["negotiate", "ntlm"]))
+    assert legs.sent == [[None]]
+    assert (legs.error.reason == "Negotiate failed: OSError: no") == refused
+    assert isinstance(legs.error.__cause__, AuthFailed) == refused
 
 
 def test_kerberos_is_missing(kerberos):

@@ -138,6 +138,17 @@ def test_kerberos_by_password(lab: Lab, talk: Talk, scheme: str) -> None:
     assert talk(scheme, proxy=proxy, proxy_auth=pair).proxies[-1].auth == "negotiate"
 
 
+@pytest.mark.usefixtures("ticket")
+def test_kerberos_by_wrong_password(lab: Lab, talk: Talk, scheme: str) -> None:
+    """A password that the realm refused isn't sent again by NTLM."""
+    proxy = lab.squid("negotiate-kerberos", "ntlm", "digest", "basic").url()
+    with pytest.raises(InvalidProxyStatus, match="407") as caught:
+        talk(scheme, proxy=proxy, proxy_auth=(f"{USER}@LAB.TEST", "wr0ng"))
+    [note, _] = caught.value.__notes__
+    assert "Negotiate failed" in note
+    assert "NTLM refused" not in note
+
+
 def test_no_ticket(lab: Lab, talk: Talk, scheme: str) -> None:
     """Without a ticket, the exception says that it's about Kerberos."""
     proxy = lab.squid("negotiate-kerberos").url()

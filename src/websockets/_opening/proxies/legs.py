@@ -239,6 +239,8 @@ class Exchange:
             except AuthUnavailable as exc:
                 self.reasons.append(str(exc))
                 return (yield from self.next_attempt())
+            except AuthFailed as exc:
+                raise self.failure(str(exc)) from exc
         if attempt is not None and bound and attempt.challenge is not None:
             self.reasons.append(interrupted(attempt))
             return (yield from self.next_attempt())
@@ -296,6 +298,9 @@ class Exchange:
             except AuthUnavailable as exc:
                 self.reasons.append(str(exc))
                 continue
+            except AuthFailed as exc:
+                # A domain refused the password before the proxy heard of it.
+                raise self.failure(str(exc)) from exc
             assert attempt is not None  # there was a challenge
             if isinstance(auth, BasicAuth) and auth is not self.auth:
                 warn_in_clear(self.proxy)

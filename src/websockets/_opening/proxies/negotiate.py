@@ -32,6 +32,12 @@ PROOF_LENGTH = slice(20, 22)
 #: The proof of NTLMv1, which can be reversed.
 NTLMV1 = 24
 
+#: Errors by which a domain refuses a user, and counts it: of Kerberos (RFC 4120 section
+#: 7.5.9), revoked, expired, pre-authentication failed, password wrong; of Windows, logon
+#: denied.
+KERBEROS = 0x96C73A00
+REFUSALS = frozenset({*(KERBEROS + code for code in (18, 23, 24, 31)), 0x8009030C})
+
 busy: contextvars.ContextVar[bool] = contextvars.ContextVar("busy", default=False)
 
 
@@ -179,7 +185,19 @@ class TokenAuth(ProxyAuth):
                 text = "Kerberos isn't installed: pip install websockets[kerberos]"
             else:
                 text = f"{self.name} failed: {type(exc).__name__}: {exc}"
-            raise AuthUnavailable(text) from exc
+            kind = AuthFailed if is_refusal(exc) else AuthUnavailable
+            raise kind(text) from exc
+
+
+def is_refusal(exc: BaseException | None) -> bool:
+    """Return whether the domain knows the user and refused the password."""
+    while exc is not None:
+        for name in ("err_code", "min_code", "winerror"):  # krb5, gssapi, sspilib
+            code = getattr(exc, name, None)
+            if isinstance(code, int) and code % 2**32 in REFUSALS:
+                return True
+        exc = exc.__cause__ or exc.__context__
+    return False
 
 
 def is_ntlmv1(message: bytes) -> bool:
@@ -276,6 +294,7 @@ class NTLMInNegotiate(TokenAuth):
     """NTLM's tokens under the name of Negotiate, as Windows sends them."""
 
     schemes = ("negotiate",)
+    max_steps = 2
 
     def __init__(self, auth: NegotiateAuth) -> None:
         super().__init__(
