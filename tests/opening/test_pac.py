@@ -36,7 +36,9 @@ def pypac(tmp_path, monkeypatch):
     (package / "parser.py").write_text(PYPAC)
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("pypac", "pypac.parser"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        # Set first, so that what is imported meanwhile is forgotten afterwards.
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.fixture
