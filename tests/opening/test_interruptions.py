@@ -18,15 +18,37 @@ from tests.opening.fakes import (
 from tests.opening.test_accept import GOOD
 from websockets._opening.accept import accept
 from websockets._opening.connect import open_connection
+from websockets._opening.proxies import pac as pac_module
 from websockets._opening.settings import Settings
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
-from websockets.proxy import BearerAuth
+from websockets.proxy import PAC, BearerAuth, ProxyAuth, parse_proxy
 from websockets.server import ServerProtocol
 
 
 ASKING = b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic realm=x\r\n"
 REFUSED = b"HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\n"
+
+TOKEN = b"HTTP/1.1 407 More\r\nProxy-Authenticate: NTLM dG9r\r\n"
+
+
+class Legs(ProxyAuth):
+    """NTLM, as far as anybody outside can see."""
+
+    schemes = ("ntlm",)
+    connection_bound = blocking = True
+
+    def flow(self, hop):
+        yield None
+        yield "NTLM one"
+        yield "NTLM three"
+
+
+BARE = b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: NTLM\r\nContent-Length: 3\r\n\r\n"
+LEGS = [
+    *[BARE + b"why", TOKEN + b"Content-Length: 3\r\n\r\n", b"wh", b"y"],
+    *[TUNNEL, switch],
+]
 
 CLIENTS = {
     "ws": ("ws://h.test", {}, [[switch]]),
@@ -82,6 +104,13 @@ CLIENTS = {
             ]
         ],
     ),
+    "legs": ("ws://h.test", {"proxy": "http://p", "proxy_auth": Legs()}, [LEGS, LEGS]),
+    "legs in a chain": (
+        "wss://h.test",
+        {"proxy": ["socks5h://q", "https://p"], "proxy_auth": Legs()},
+        [[b"\x05\x00", b"\x05\x00\x00\x01" + bytes(6), *LEGS]] * 2,
+    ),
+    "PAC": ("ws://h.test", {"proxy": PAC("FindProxyForURL")}, [[TUNNEL, switch]] * 2),
     "refused": ("ws://h.test", {"proxy": "http://p"}, [[REFUSED, b"w", b"hy"]]),
     "redirect": (
         "ws://h.test",
@@ -101,6 +130,14 @@ async def connecting(network, uri, settings):
         opened.stream.abort()
 
 
+@pytest.fixture
+def script(monkeypatch):
+    """A PAC file names two proxies, without a process."""
+    answer = (parse_proxy("http://p"), parse_proxy("http://q"))
+    monkeypatch.setattr(pac_module.Inquiry, "run", lambda inquiry: answer)
+
+
+@pytest.mark.usefixtures("script")
 @pytest.mark.parametrize(
     "exception", [Cancelled, OSError, ConnectionResetError, TimeoutError]
 )
@@ -116,15 +153,19 @@ def test_client_interrupted(name, exception):
         coro = connecting(network, uri, settings)
         label = interrupt(coro, len(labels), exception())
         assert network.open == set()
+        # Whatever happened, a password is proved once.
+        assert b"".join(network.written).count(b"NTLM three") <= 1
         if not label:
             break
         labels.append(label)
     # The test looked at what it claims to look at.
-    assert labels[0] in {"tcp", "unix", "adopt"}
+    assert labels[0] in {"tcp", "unix", "adopt", "run_blocking"}
     assert {"write", "read"} <= set(labels)
     tls = name == "redirect" or uri.startswith("wss") or "https" in name
     assert ("start_tls" in labels) == tls
-    assert ("run_blocking" in labels) == (name == "blocking")
+    assert ("run_blocking" in labels) == (
+        name in {"blocking", "legs", "legs in a chain", "PAC"}
+    )
     assert ("resolve" in labels) == (name in {"socks4", "socks5", "chain again"})
 
 
