@@ -137,11 +137,13 @@ def test_control_characters(value):
     assert info.value.__notes__ == ["while checking proxy_headers"]
 
 
-def test_control_characters_in_secret():
-    """The error doesn't show credentials."""
+@pytest.mark.parametrize("name", ["Proxy-Authorization", "X-Token"])
+def test_control_characters_in_secret(name):
+    """The error doesn't show credentials, whatever the header is called."""
     with pytest.raises(InvalidHeaderValue) as info:
-        request(proxy_headers={"Proxy-Authorization": "Basic s3cret\n"})
+        request(proxy_headers={name: "Basic s3cret\n"})
     assert "s3cret" not in str(info.value) + repr(info.value)
+    assert info.value.__context__ is None
 
 
 @pytest.mark.parametrize("name", ["X\r\nY", "", "X Y", "X:"])

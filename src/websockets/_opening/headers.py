@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
+from .._secrets import MASK
 from ..datastructures import Headers, HeadersLike
+from ..exceptions import InvalidHeaderValue
 
 
 __all__ = ["Fields", "checked_fields", "replaced", "without_credentials"]
@@ -40,9 +42,14 @@ def checked_fields(headers: HeadersLike | None, argument: str) -> Fields:
         return ()
     try:
         return tuple(Headers(headers).raw_items())
+    except InvalidHeaderValue as exc:
+        # Any header of a user may be a token, whatever its name.
+        failure = InvalidHeaderValue(exc.name, MASK)
     except Exception as exc:
         exc.add_note(f"while checking {argument}")
         raise
+    failure.add_note(f"while checking {argument}")
+    raise failure
 
 
 def replaced(ours: Iterable[tuple[str, str]], theirs: Fields) -> Fields:
