@@ -254,9 +254,12 @@ def test_ntlm_wrong_password(script: Script, talk: Talk, scheme: str) -> None:
     assert tries(proxy, "digest") == tries(proxy, "basic") == []
 
 
-def test_ntlm_close_with_token(script: Script, talk: Talk, scheme: str) -> None:
+@pytest.mark.parametrize("close", ["token", "both"])
+def test_ntlm_close_with_token(
+    script: Script, talk: Talk, scheme: str, close: str
+) -> None:
     """A proxy that closes after its Type 2 gets no Type 3 on another connection."""
-    proxy = script(auth=["ntlm"], close="token")
+    proxy = script(auth=["ntlm"], close=close)
     with pytest.raises(ProxyError):
         talk(scheme, proxy=proxy.url(), proxy_auth=PAIR)
     # A Type 3 is much longer than a Type 1.
@@ -274,6 +277,26 @@ def test_ntlm_over_tls(lab: Lab, script: Script, talk: Talk, scheme: str) -> Non
         proxy_ssl=lab.certificates.client_context(),
     )
     assert [status for _, status in tries(proxy, "ntlm")] == [407, 200]
+
+
+def test_ntlm_always_refused(script: Script, talk: Talk, scheme: str) -> None:
+    """The right password isn't proved twice either, nor sent by a weaker scheme."""
+    proxy = script(auth=["ntlm", "basic"], always_407=True)
+    with pytest.raises(InvalidProxyStatus, match="407"):
+        talk(scheme, proxy=proxy.url(), proxy_auth=PAIR)
+    proofs = [e for e in proxy.exchanges if len(e.credentials) > 200]
+    assert len(proofs) == 1
+    assert tries(proxy, "basic") == []
+
+
+def test_ntlm_in_negotiate(script: Script, talk: Talk, scheme: str) -> None:
+    """Negotiate carries NTLM, over one connection, where nothing better is offered."""
+    proxy = script(auth=["negotiate"])
+    visit = talk(scheme, proxy=proxy.url(), proxy_auth=PAIR)
+    assert visit.proxies[-1].auth == "negotiate"
+    [(start, first), (end, second)] = tries(proxy, "negotiate")
+    assert start == end
+    assert (first, second) == (407, 200)
 
 
 def test_ntlm_hang(script: Script, talk: Talk, scheme: str) -> None:
