@@ -113,6 +113,8 @@ class Planner:
             routes.append(
                 plan_route(network, parsed, settings, chain, self.fields, self.auth)
             )
+        if len(routes) == 1:
+            return routes[0]
         return dataclasses.replace(routes[0], alternatives=tuple(routes[1:]))
 
 

@@ -40,6 +40,8 @@ def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
         ValueError: if a limit is negative, or a tuple isn't a pair.
 
     """
+    if value is None:
+        return
     limits = value if isinstance(value, tuple) else (value, None)
     if len(limits) != 2:
         raise ValueError(f"max_size: expected a pair, not {len(limits)} values")
@@ -66,6 +68,9 @@ def water_marks(
         ValueError: if the low mark is negative, or above the high mark.
 
     """
+    if type(value) is int and value >= 0:
+        # Nearly always, and three times per connection.
+        return value, value // RATIO
     high, low = value if isinstance(value, tuple) else (value, None)
     check_numbers(**{name: high})
     check_numbers(**{name: low})
