@@ -174,7 +174,7 @@ async def test_echo_by_iteration(face):
 
 
 @scenario()
-async def test_both_send_large_messages_at_once(face):
+async def test_invariant_3_the_reader_never_waits_for_the_writer(face):
     """Two peers that send 8 MiB to each other at once don't wait for each other."""
     client, server = await face.pair(max_size=None)
     payload = b"x" * (1 << 23)
