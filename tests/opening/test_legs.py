@@ -23,6 +23,7 @@ from websockets.exceptions import (
     InvalidProxyMessage,
     InvalidProxyStatus,
     ProxyAuthenticationError,
+    ProxyError,
 )
 
 
@@ -499,6 +500,22 @@ def test_unavailable_in_the_middle():
         [OFFERS, b""], [b""], [TUNNEL], auth=Several(one_two(), BasicAuth(*PAIR))
     )
     assert legs.sent == [[None, "NTLM one"], ["NTLM one"], [BASIC]]
+
+
+def test_failed_before_the_first_request():
+    """A flow that fails before anything was asked is an error of the proxy's family."""
+
+    class Early(ProxyAuth):
+        schemes = ("bearer",)
+
+        def flow(self, hop):
+            raise AuthFailed("no key")
+            yield
+
+    legs = Legs([], auth=Early())
+    assert type(legs.error) is ProxyError
+    assert str(legs.error) == "no key"
+    assert legs.sent == []
 
 
 def test_failed():

@@ -93,6 +93,14 @@ def test_shown():
     assert str(PAC("http://p/")) == "PAC file http://p/"
 
 
+def test_token_in_the_url():
+    """A query isn't shown: it may hold a token."""
+    pac = PAC("http://p/f.pac?token=s3cret")
+    assert repr(pac) == "PAC('http://p/f.pac?***', as_http=False, timeout=5)"
+    assert str(pac) == "PAC file http://p/f.pac?***"
+    assert pac.url == "http://p/f.pac?token=s3cret"
+
+
 @pytest.mark.parametrize(
     ("secure", "host", "port", "as_http", "uri"),
     [

@@ -28,6 +28,7 @@ from ...exceptions import (
     InvalidProxyMessage,
     InvalidProxyStatus,
     ProxyAuthenticationError,
+    ProxyError,
 )
 from ...http11 import Response
 from ...streams import StreamReader
@@ -146,6 +147,9 @@ class Exchange:
                 attempt = yield from self.begin(self.auth, None)
             except AuthUnavailable as exc:
                 self.reasons.append(str(exc))
+            except AuthFailed as exc:
+                # There's no response yet that a ProxyAuthenticationError could hold.
+                raise ProxyError(str(exc)) from exc
         while True:
             try:
                 response = yield from self.ask(attempt)

@@ -99,12 +99,18 @@ class PAC:
         self.timeout = timeout
 
     def __repr__(self) -> str:
-        source = "a text" if self.url is None else repr(self.url)
+        source = "a text" if self.url is None else repr(without_query(self.url))
         return f"PAC({source}, as_http={self.as_http!r}, timeout={self.timeout!r})"
 
     def __str__(self) -> str:
         """Return what it's called in texts."""
-        return "PAC file" if self.url is None else f"PAC file {self.url}"
+        return "PAC file" if self.url is None else f"PAC file {without_query(self.url)}"
+
+
+def without_query(url: str) -> str:
+    """Return a URL for a text: its query may hold a token."""
+    address, mark, _ = url.partition("?")
+    return f"{address}?***" if mark else address
 
 
 class Inquiry:
