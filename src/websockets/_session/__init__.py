@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from .attributes import ConnectionAttributes
 from .session import Session
-from .settings import check_max_size, check_numbers, water_marks
+from .settings import check_settings, water_marks
 
 
 __all__ = [
     "ConnectionAttributes",
     "Session",
-    "check_max_size",
-    "check_numbers",
+    "check_settings",
     "water_marks",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numbers
 
 
-__all__ = ["check_max_size", "check_numbers", "water_marks"]
+__all__ = ["check_settings", "water_marks"]
 
 # Resume at a quarter: the sender gets going before the queue is empty, and a message or
 # two can't make it pause and resume at each step.
@@ -47,6 +47,27 @@ def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
         check_numbers(max_size=limit)
         if limit is not None and limit < 0:
             raise ValueError(f"max_size must be positive or zero, not {limit}")
+
+
+def check_settings(
+    *,
+    max_size: int | tuple[int | None, int | None] | None,
+    max_queue: int | tuple[int | None, int | None] | None,
+    write_limit: int | tuple[int, int | None],
+    **timeouts: float | None,
+) -> None:
+    """
+    Check what users pass to ``connect()`` and ``serve()``, before anything is opened.
+
+    Raises:
+        TypeError: if a setting isn't a number where it should be.
+        ValueError: if its value makes no sense.
+
+    """
+    check_numbers(**timeouts)
+    check_max_size(max_size)
+    water_marks("max_queue", max_queue)
+    water_marks("write_limit", write_limit)
 
 
 def water_marks(

@@ -20,7 +20,7 @@ from .._opening.redirects import MAX_REDIRECTS, resolve_redirect, same_origin
 from .._opening.retry import Retries, retry_message
 from .._opening.route import Planner, open_route
 from .._opening.settings import ProxyLike, Settings
-from .._session import check_max_size, check_numbers, water_marks
+from .._session import check_settings
 from ..client import ClientProtocol, backoff, process_exception
 from ..datastructures import HeadersLike
 from ..exceptions import SecurityError
@@ -242,15 +242,15 @@ class connect:
         # Mistakes show here, not while connecting.
         if subprotocols is not None:
             validate_subprotocols(subprotocols)
-        check_numbers(
+        check_settings(
+            max_size=max_size,
+            max_queue=max_queue,
+            write_limit=write_limit,
             open_timeout=open_timeout,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
         )
-        check_max_size(max_size)
-        water_marks("max_queue", max_queue)
-        water_marks("write_limit", write_limit)
         if compression == "deflate":
             extensions = enable_client_permessage_deflate(extensions)
         elif compression is not None:

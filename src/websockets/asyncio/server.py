@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._handshake import check_origins
 from .._opening.accept import accept
-from .._session import check_max_size, check_numbers, water_marks
+from .._session import check_settings
 from ..extensions.base import ServerExtensionFactory
 from ..extensions.permessage_deflate import enable_server_permessage_deflate
 from ..headers import validate_subprotocols
@@ -282,15 +282,15 @@ def serve(
     if subprotocols is not None:
         validate_subprotocols(subprotocols)
     check_origins(origins)
-    check_numbers(
+    check_settings(
+        max_size=max_size,
+        max_queue=max_queue,
+        write_limit=write_limit,
         open_timeout=open_timeout,
         ping_interval=ping_interval,
         ping_timeout=ping_timeout,
         close_timeout=close_timeout,
     )
-    check_max_size(max_size)
-    water_marks("max_queue", max_queue)
-    water_marks("write_limit", write_limit)
     if compression == "deflate":
         extensions = enable_server_permessage_deflate(extensions)
     elif compression is not None:
