@@ -1,10 +1,12 @@
 /* The extension module websockets.speedups.
 
-   Owns: the table of what Python sees. Each function lives in the file of its
-   subject and has a Python twin in src/websockets/_codec/.
-   Doesn't know: any state. The module has none, so every interpreter of a
-   process may load it. */
+   Owns: the table of what Python sees. Each subject lives in a file of its own,
+   has a function ws_add_<subject>() that fills the module, and a Python twin in
+   src/websockets/.
+   Doesn't know: any global state: what there is belongs to the module object, so
+   every interpreter of a process may load it. */
 
+#include "common.h"
 #include "mask.h"
 
 static PyMethodDef functions[] = {
@@ -13,7 +15,38 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int
+execute(PyObject *module)
+{
+    ws_state(module)->initialized = 1;
+    return 0;
+}
+
+static int
+traverse(PyObject *module, visitproc visit, void *arg)
+{
+    WsState *state = ws_state(module);
+
+    (void)visit;
+    (void)arg;
+    return state == NULL ? 0 : 0;
+}
+
+static int
+clear(PyObject *module)
+{
+    (void)module;
+    return 0;
+}
+
+static void
+release(void *module)
+{
+    clear((PyObject *)module);
+}
+
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #endif
@@ -23,10 +56,13 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "speedups",
-    .m_doc = "Native code behind websockets._codec.",
-    .m_size = 0,
+    .m_doc = "Native code behind websockets._codec and websockets.asyncio.",
+    .m_size = sizeof(WsState),
     .m_methods = functions,
     .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = release,
 };
 
 PyMODINIT_FUNC
