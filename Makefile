@@ -20,7 +20,21 @@ PIP := $(RUN) -m pip --quiet --disable-pip-version-check install
 # Programs of others that tests talk to; too big to be fetched for every clone.
 PROGRAMS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/websockets-tests
 
-.PHONY: demo test test-native test-twin coverage lint format typecheck build name clean \
+# The extension with sanitizers and counters, beside the ordinary one. Assertions are on:
+# those of Python's headers find wrong uses of its API.
+CHECKED := $(VENV)/checked
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CHECKED_CFLAGS := $(SANITIZERS) -fno-omit-frame-pointer -O1 -g -UNDEBUG --coverage
+# Leaks are for tests/native to find: Python itself doesn't free all that it has. An
+# allocation that is too large gives NULL, as it does everywhere else.
+RUN_CHECKED = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(CHECKED)/lib WEBSOCKETS_NO_SPEEDUPS= $(RUN)
+# The parts of the suite that reach native code.
+NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio))
+
+.PHONY: demo test test-native test-twin test-transports test-uvloop coverage \
+	sanitize native-coverage native-warnings lint format typecheck build name clean \
 	compliance compliance-quick interop proxies peers
 
 demo: $(VENV)/project
@@ -41,10 +55,35 @@ test-twin: $(VENV)/project $(VENV)/test
 	COVERAGE_FILE=reports/coverage.$(NAME).twin WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m coverage run -m pytest $(PYTEST)
 	COVERAGE_FILE=reports/coverage.$(NAME).twin $(RUN) -m coverage report --fail-under=100
 
+# Once more on what fewer programs run on: asyncio's own transports, and uvloop.
+test-transports: $(VENV)/project $(VENV)/test
+	WEBSOCKETS_TRANSPORT=asyncio WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+
+test-uvloop: $(VENV)/project $(VENV)/test
+	WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+
 # A browsable report of the native run.
 coverage: test-native
 	COVERAGE_FILE=reports/coverage.$(NAME).native $(RUN) -m coverage html --quiet --directory htmlcov
 	@echo "coverage: htmlcov/index.html"
+
+# The suite on native code with AddressSanitizer and UndefinedBehaviorSanitizer: gcc, on
+# Linux. PYTEST=tests/codec runs a part. The Python modules are those of src/. They report
+# to standard error and end the process, so pytest must leave it, and signals, alone.
+sanitize: $(CHECKED)/built $(VENV)/test
+	@ln -sfn $(filter-out %.so,$(wildcard $(CURDIR)/src/websockets/*)) $(CHECKED)/lib/websockets
+	$(RUN_CHECKED) -c 'import websockets.speedups'
+	$(RUN_CHECKED) -m pytest -p no:faulthandler --capture=sys $(PYTEST)
+
+# The same with the parts of the suite that reach native code, and how far they reach.
+native-coverage: $(CHECKED)/built $(VENV)/native
+	find $(CHECKED) -name '*.gcda' -exec rm {} +
+	$(MAKE) --no-print-directory sanitize PYTEST='$(NATIVE_TESTS)'
+	$(RUN) -m gcovr --filter native/ --object-directory $(CHECKED) $(CHECKED) --fail-under-line 95
+
+# No compiler that is here may warn, with the headers of any Python that is here.
+native-warnings:
+	tools/check-native
 
 # The Autobahn Testsuite, all cases (ten to twenty minutes) or those that show most (half a minute).
 compliance: $(VENV)/project
@@ -65,7 +104,7 @@ proxies: $(VENV)/project $(VENV)/test $(VENV)/proxies
 peers:
 	tools/install-peers $(PROGRAMS)/node
 
-lint: $(VENV)/lint
+lint: $(VENV)/lint native-warnings
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 
@@ -101,6 +140,12 @@ $(VENV)/project: $(VENV)/pip pyproject.toml setup.py $(wildcard native/*)
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/test $(VENV)/interop $(VENV)/proxies $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
+$(CHECKED)/built: $(VENV)/project $(wildcard native/*)
+	rm -rf $(CHECKED)
+	CC='$(CC)' CFLAGS='$(CHECKED_CFLAGS)' LDFLAGS='$(SANITIZERS) --coverage' $(RUN) setup.py \
+		--quiet build_ext --build-temp $(CHECKED)/objects --build-lib $(CHECKED)/lib
+	touch $@
+
+$(VENV)/test $(VENV)/native $(VENV)/interop $(VENV)/proxies $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
 	$(PIP) --group $(@F)
 	touch $@

@@ -65,6 +65,8 @@ static struct PyModuleDef definition = {
     .m_free = release,
 };
 
+PyMODINIT_FUNC PyInit_speedups(void);
+
 PyMODINIT_FUNC
 PyInit_speedups(void)
 {

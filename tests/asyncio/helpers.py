@@ -9,20 +9,13 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-import uvloop
-
 from tests.faces.clock import JumpingLoop
+from tests.loops import LOOPS
 from websockets.asyncio.server import Server, serve
 
 
 # Made for localhost and 127.0.0.1, and signed by itself.
 CERTIFICATE = pathlib.Path(__file__).parents[1] / "opening" / "localhost.pem"
-
-LOOPS: dict[str, tuple[Callable[[], asyncio.AbstractEventLoop], bool]] = {
-    "asyncio": (asyncio.SelectorEventLoop, False),
-    "debug": (asyncio.SelectorEventLoop, True),
-    "uvloop": (uvloop.new_event_loop, False),
-}
 
 REQUEST = (
     b"GET /path?query HTTP/1.1\r\nHost: localhost\r\n"
@@ -39,7 +32,7 @@ def run_on(name: str, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 
 def run(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """Run a scenario on asyncio's own loop."""
+    """Run a scenario on the first of the loops."""
     return run_on("asyncio", scenario)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.loops import LOOPS
 from websockets._opening.network import drive
 from websockets.asyncio.connection import Connection
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -151,16 +152,10 @@ class ThreadTask:
         yield  # makes this a generator, as awaitables need
 
 
-def new_uvloop() -> asyncio.AbstractEventLoop:
-    uvloop = pytest.importorskip("uvloop")
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
 FACES: dict[str, Callable[[], Any]] = {
-    "asyncio": lambda: AsyncioFace(asyncio.SelectorEventLoop, debug=False),
-    "asyncio-debug": lambda: AsyncioFace(asyncio.SelectorEventLoop, debug=True),
-    "uvloop": lambda: AsyncioFace(new_uvloop, debug=False),
+    "asyncio": lambda: AsyncioFace(*LOOPS["asyncio"]),
+    "asyncio-debug": lambda: AsyncioFace(*LOOPS["debug"]),
+    "uvloop": lambda: AsyncioFace(*LOOPS["uvloop"]),
     "threads": ThreadsFace,
     # Only for what takes time: the kinds of loop above wait for real.
     "jumping": lambda: AsyncioFace(JumpingLoop, debug=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import subprocess
 import sys
 import warnings
@@ -23,7 +24,7 @@ def run(code):
         [sys.executable, "-c", f"import sys, websockets\n{code}"],
         check=True,
         capture_output=True,
-        env={"PYTHONPATH": str(Path(websockets.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(websockets.__file__).parents[1])},
         text=True,
     ).stdout.strip()
 
