@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .._session import ConnectionAttributes, Session, water_marks
 from ..exceptions import ConcurrencyError
 from ._output import Output
+from ._timers import Alarm, timers_of
 from ._waiters import Waiters
 
 
@@ -52,8 +53,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
 
     # Kept here until they differ: objects with more than 30 attributes of their own take
     # a kilobyte more (CPython 3.11 to 3.13).
-    _timer: asyncio.TimerHandle | None = None
-    _timer_at = 0.0
+    _alarm: Alarm | None = None
+    _alarm_at = 0.0
     _reading_paused = False
     _congested = False
     # The connection was lost before the output that waited was written.
@@ -90,6 +91,7 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         # uvloop's clock ticks in milliseconds, too coarse for latencies.
         known = isinstance(self.loop, asyncio.BaseEventLoop)
         self._now: Callable[[], float] = self.loop.time if known else time.monotonic
+        self._timers = timers_of(self.loop, self._now)
         self._buffer = read_buffer(self.loop)
         self._writers = Waiters()
         self._losers = Waiters()
@@ -204,15 +206,19 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             receiver.set_result(None)
 
     def _arm_timer(self, deadline: float | None) -> None:
-        timer = self._timer
-        # A timer that fires too early is harmless, and cheaper than a new one.
-        if deadline is None or (timer is not None and deadline >= self._timer_at):
+        alarm = self._alarm
+        # One that comes too early is harmless, and cheaper than another.
+        if deadline is None or (alarm is not None and deadline >= self._alarm_at):
             return
-        if timer is not None:
-            timer.cancel()
-        delay = deadline - self._now()
-        self._timer = self.loop.call_later(max(delay, 0), self._on_timer)
-        self._timer_at = deadline
+        if alarm is not None:
+            self._timers.cancel(self, alarm)
+        self._alarm = self._timers.set(self, deadline)
+        self._alarm_at = deadline
+
+    def _deadline_near(self) -> None:
+        """Set a more exact timer."""
+        self._alarm = None
+        self._arm_timer(self._alarm_at)
 
     def _check_congestion(self) -> None:
         """Note when the output passes its water marks."""
@@ -238,13 +244,14 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             else:
                 self.transport.resume_reading()
 
-    def _on_timer(self) -> None:
-        self._timer = None
+    def _deadline_reached(self) -> None:
+        """Have the session do what is due."""
+        self._alarm = None
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         session.written = output.taken
         # The loop fires timers up to one tick of its clock too early.
-        session.deadline_reached(max(self._timer_at, self._now()))
+        session.deadline_reached(max(self._alarm_at, self._now()))
         self._pump()
 
     # -- asyncio.Protocol
@@ -299,9 +306,9 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         self._lost = True
         session.connection_lost(self._now(), exc)
         output.stop()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None:
+            self._timers.cancel(self, self._alarm)
+            self._alarm = None
         self._pump()
         self._check_congestion()
         self._losers.wake()
