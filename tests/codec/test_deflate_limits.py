@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from tests.codec.engines import every_engine  # noqa: F401 - a fixture for all tests
 from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 

@@ -8,6 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from tests.codec.engines import (
+    StrictReader,
+    every_engine,  # noqa: F401 - a fixture for all tests
+)
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
@@ -27,28 +31,16 @@ class Peer:
     """
 
     def __init__(self, fresh_in, fresh_out, bits_in, bits_out):
-        self.fresh_in, self.fresh_out = fresh_in, fresh_out
-        self.bits_in, self.bits_out = bits_in, bits_out
-        self.reset_in()
+        self.fresh_out = fresh_out
+        self.bits_out = bits_out
+        self.receive = StrictReader(bits_in, fresh_in).receive
         self.reset_out()
-
-    def reset_in(self):
-        self.reader = zlib.decompressobj(wbits=-self.bits_in)
 
     def reset_out(self):
         # zlib can't write for a window of 256 bytes; runs of one byte fit into any.
         strategy = zlib.Z_RLE if self.bits_out == 8 else zlib.Z_DEFAULT_STRATEGY
         bits = max(self.bits_out, 9)
         self.writer = zlib.compressobj(wbits=-bits, strategy=strategy)
-
-    def receive(self, data):
-        assert data, "RFC 7692 §7.2.3.6: an empty message has a byte"
-        text = self.reader.decompress(data + END)
-        assert self.reader.unused_data == b""
-        assert not self.reader.eof
-        if self.fresh_in:
-            self.reset_in()
-        return text
 
     def send(self, text, final_block=False):
         if final_block:

@@ -18,12 +18,13 @@ a new one begins there, without history, for whatever follows.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable
-from typing import Any, Final, Protocol
+from collections.abc import Hashable
+from typing import Any, Final
 
 from ..exceptions import PayloadTooBig, ProtocolError
 from ..frames import CTRL_OPCODES, Frame, Opcode
 from ..typing import BytesLike, ExtensionName
+from ._engines import Engine, compressor, corrupt, decompressor
 from ._parameters import MIN_LOCAL_BITS, MIN_REMOTE_BITS, check_bits
 from .base import Extension
 
@@ -45,25 +46,6 @@ APPEND_UP_TO = 4096
 FIRST_SLICE = 256
 
 
-class Engine(Protocol):
-    """
-    A compression library with the interface of :mod:`zlib`, such as that module itself.
-
-    Its ``error`` exception, when it has one, tells that data is corrupt; otherwise it
-    raises :exc:`zlib.error`.
-    """
-
-    @property
-    def compressobj(self) -> Callable[..., Any]:
-        """Make an object like that of :func:`zlib.compressobj`."""
-        ...
-
-    @property
-    def decompressobj(self) -> Callable[..., Any]:
-        """Make an object like that of :func:`zlib.decompressobj`."""
-        ...
-
-
 class PerMessageDeflate(Extension):
     """
     permessage-deflate on one connection (RFC 7692 §7).
@@ -79,7 +61,8 @@ class PerMessageDeflate(Extension):
         compress_threshold: bytes; shorter messages go uncompressed unless the program asks
             for compression; 0 compresses all. It doesn't hold for fragmented messages,
             whose length isn't known at their start.
-        engine: a module like :mod:`zlib`, with ``compressobj`` and ``decompressobj``.
+        engine: a module like :mod:`zlib`, with ``compressobj`` and ``decompressobj``; by
+            default the fastest that is installed.
 
     Raises:
         ValueError: if window bits are out of range or in ``compress_settings``.
@@ -114,7 +97,7 @@ class PerMessageDeflate(Extension):
         compress_settings: dict[Any, Any] | None = None,
         *,
         compress_threshold: int = 0,
-        engine: Engine = zlib,
+        engine: Engine | None = None,
     ) -> None:
         check_bits("remote_max_window_bits", remote_max_window_bits, MIN_REMOTE_BITS)
         check_bits("local_max_window_bits", local_max_window_bits, MIN_LOCAL_BITS)
@@ -202,7 +185,7 @@ class PerMessageDeflate(Extension):
                 # This adds nothing, unless the data stopped short of a flush.
                 left = limit and limit - len(output)
                 output += self._go_on(self._inflater.decompress(end, left), left)
-        except getattr(self.engine, "error", zlib.error) as exc:
+        except corrupt(self.engine) as exc:
             raise ProtocolError("decompression failed") from exc
         if limit and len(output) == limit:
             raise PayloadTooBig(None, max_size)
@@ -220,7 +203,7 @@ class PerMessageDeflate(Extension):
     def _new_inflater(self) -> Any:
         # A larger window reads all that a smaller one does, and costs 256 bytes here; old
         # versions of zlib wrote streams for 9 bits when asked for 8.
-        return self.engine.decompressobj(
+        return decompressor(self.engine).decompressobj(
             wbits=-max(self.remote_max_window_bits, MIN_LOCAL_BITS)
         )
 
@@ -268,17 +251,22 @@ class PerMessageDeflate(Extension):
             final: whether this piece ends the message.
 
         """
-        deflater = self._deflater
-        if deflater is None:
-            deflater = self._deflater = self._new_deflater()
-        head: bytes = deflater.compress(data)
-        tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
-        if final:
-            if self.local_no_context_takeover:
-                self._deflater = None
-            # When the previous flush left nothing to do, zlib doesn't make another.
-            tail = tail[:-4] if tail else EMPTY_BLOCK
-        return head + tail if head else tail
+        output = b""
+        if data:
+            deflater = self._deflater
+            if deflater is None:
+                deflater = self._deflater = self._new_deflater(len(data))
+            head: bytes = deflater.compress(data)
+            tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
+            if final:
+                tail = tail[:-4]
+            output = head + tail if head else tail
+        elif final:
+            # Nothing waits to be flushed, so a block can stand here that isn't compressed.
+            output = EMPTY_BLOCK
+        if final and self.local_no_context_takeover:
+            self._deflater = None
+        return output
 
     def deflate_shared(self, data: BytesLike) -> bytes:
         """
@@ -291,7 +279,7 @@ class PerMessageDeflate(Extension):
             data: payload.
 
         """
-        deflater = self._new_deflater()
+        deflater = self._new_deflater(len(data))
         head: bytes = deflater.compress(data)
         tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
         return head + tail[:-4] if head else tail[:-4]
@@ -331,10 +319,10 @@ class PerMessageDeflate(Extension):
         size = data.nbytes if isinstance(data, memoryview) else len(data)
         return size >= threshold
 
-    def _new_deflater(self) -> Any:
-        return self.engine.compressobj(
-            wbits=-self.local_max_window_bits, **self.compress_settings
-        )
+    def _new_deflater(self, size: int) -> Any:
+        settings = self.compress_settings
+        engine = compressor(self.engine, settings, size)
+        return engine.compressobj(wbits=-self.local_max_window_bits, **settings)
 
     # -- frames
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ..exceptions import NegotiationError
 from ..typing import ExtensionParameter
-from ._deflate import Engine, PerMessageDeflate
+from ._deflate import PerMessageDeflate
+from ._engines import Engine
 from ._parameters import (
     MAX_BITS,
     MIN_LOCAL_BITS,
@@ -54,7 +55,7 @@ class _Factory:
         parameters: Parameters,
         compress_settings: dict[str, Any] | None,
         compress_threshold: int,
-        engine: Engine,
+        engine: Engine | None,
     ) -> None:
         if compress_settings is not None and "wbits" in compress_settings:
             raise ValueError(
@@ -62,7 +63,8 @@ class _Factory:
                 f"set {self.local_side}_max_window_bits instead"
             )
         # A wrong setting should fail here, not when the first message is sent.
-        engine.compressobj(wbits=-MAX_BITS, **(compress_settings or {}))
+        known = zlib if engine is None else engine
+        known.compressobj(wbits=-MAX_BITS, **(compress_settings or {}))
         self.server_no_context_takeover = parameters.server_no_context_takeover
         self.client_no_context_takeover = parameters.client_no_context_takeover
         self.server_max_window_bits = parameters.server_max_window_bits
@@ -108,7 +110,8 @@ class ClientPerMessageDeflateFactory(_Factory, ClientExtensionFactory):
         compress_settings: arguments for :func:`zlib.compressobj`, except ``wbits``.
         compress_threshold: bytes; shorter messages go uncompressed unless ``send()`` is
             told to compress; 0 compresses all.
-        engine: a module like :mod:`zlib`.
+        engine: a module like :mod:`zlib`, which itself is one; by default zlib, or what
+            the extra ``speed`` installed where that is faster.
 
     Raises:
         ValueError: if window bits are out of range or in ``compress_settings``.
@@ -128,7 +131,7 @@ class ClientPerMessageDeflateFactory(_Factory, ClientExtensionFactory):
         compress_settings: dict[str, Any] | None = None,
         *,
         compress_threshold: int = 0,
-        engine: Engine = zlib,
+        engine: Engine | None = None,
     ) -> None:
         if server_max_window_bits is not None:
             check_bits(
@@ -214,7 +217,8 @@ class ServerPerMessageDeflateFactory(_Factory, ServerExtensionFactory):
             limit its window. Some browsers don't.
         compress_threshold: bytes; shorter messages go uncompressed unless ``send()`` is
             told to compress; 0 compresses all.
-        engine: a module like :mod:`zlib`.
+        engine: a module like :mod:`zlib`, which itself is one; by default zlib, or what
+            the extra ``speed`` installed where that is faster.
 
     Raises:
         ValueError: if window bits are out of range or in ``compress_settings``, or required
@@ -236,7 +240,7 @@ class ServerPerMessageDeflateFactory(_Factory, ServerExtensionFactory):
         require_client_max_window_bits: bool = False,
         *,
         compress_threshold: int = 0,
-        engine: Engine = zlib,
+        engine: Engine | None = None,
     ) -> None:
         if server_max_window_bits is not None:
             check_bits("server_max_window_bits", server_max_window_bits, MIN_LOCAL_BITS)
