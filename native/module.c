@@ -8,6 +8,7 @@
 
 #include "common.h"
 #include "mask.h"
+#include "reader.h"
 
 static PyMethodDef functions[] = {
     {"apply_mask", (PyCFunction)(void (*)(void))ws_apply_mask,
@@ -19,7 +20,7 @@ static int
 execute(PyObject *module)
 {
     ws_state(module)->initialized = 1;
-    return 0;
+    return ws_add_reader(module);
 }
 
 static int
@@ -27,15 +28,16 @@ traverse(PyObject *module, visitproc visit, void *arg)
 {
     WsState *state = ws_state(module);
 
-    (void)visit;
-    (void)arg;
-    return state == NULL ? 0 : 0;
+    Py_VISIT(state->reader_type);
+    return 0;
 }
 
 static int
 clear(PyObject *module)
 {
-    (void)module;
+    WsState *state = ws_state(module);
+
+    Py_CLEAR(state->reader_type);
     return 0;
 }
 

@@ -3,8 +3,10 @@
    Owns: the bytes received and not yet taken, and both cursors over them.
    Doesn't know: UTF-8 across frames, replies, state of the connection, sockets.
 
-   Besides the type that Python sees, this is the interface of the hot path. All of
-   it can be mixed with calls of the Python methods: there is one state. */
+   reader.c has the bytes and the cursor that takes, reader_scan.c the one that looks
+   ahead, and the end; reader_rules.c what is legal; reader_type.c what Python sees.
+   The hot path calls the functions below; they and the methods share one state, so
+   calls can be mixed. */
 
 #ifndef WEBSOCKETS_READER_H
 #define WEBSOCKETS_READER_H
@@ -149,15 +151,36 @@ PyObject *ws_part_bytes(const WsPart *part);
    May unmask in place: take the frame afterwards, and do this once. */
 int ws_part_message(const WsPart *part, PyObject **message);
 
-/* -- buffers, for the files of the reader */
+/* -- for the files of the reader */
 
 /* Let go of the buffer, which may hold bytes; positions stay as they are. */
 void ws_reader_release(WsReader *reader);
 
-/* Make the buffer writable, with what it holds: 0, or -1 with MemoryError. */
+/* Make the buffer writable and our own, with what it holds: 0, or -1 with
+   MemoryError. */
 int ws_reader_own(WsReader *reader);
 
-/* After bytes were taken or dropped: free what isn't needed any more. */
+/* Let go of a buffer of which everything was taken. */
 void ws_reader_trimmed(WsReader *reader);
+
+/* Give back memory that was needed for bytes that were dropped. */
+void ws_reader_shrink(WsReader *reader);
+
+/* Take a frame as read() does, or as ws_reader_take_data() when `quiet`. */
+int ws_reader_take(WsReader *reader, int quiet, WsPart *part);
+
+/* Account for payload of the frame being taken; tell whether it's complete. */
+int ws_reader_account(WsReader *reader, size_t size);
+
+/* Ignore what follows a Close that ends at `end`. */
+void ws_reader_close(WsReader *reader, size_t end);
+
+/* The methods of the same names: 0, or -1 with an exception; scan() returns a list
+   or NULL. */
+PyObject *ws_reader_scan(WsReader *reader);
+int ws_reader_drop(WsReader *reader);
+int ws_reader_stop(WsReader *reader);
+void ws_reader_clear(WsReader *reader);
+PyObject *ws_reader_unfinished(const WsReader *reader);
 
 #endif

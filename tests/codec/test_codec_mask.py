@@ -5,24 +5,20 @@ from __future__ import annotations
 import array
 import inspect
 import sys
+import types
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
+from tests.codec.implementations import MODULES, native, speedups, twin
 from websockets import _codec
-from websockets._codec import mask as twin
 
-
-try:
-    from websockets import speedups
-except ImportError:
-    speedups = None
 
 MASK = b"\x37\xfa\x21\x3d"
 
 IMPLEMENTATIONS = [
-    pytest.param(twin.apply_mask, id="twin"),
+    pytest.param(twin("apply_mask"), id="twin"),
     pytest.param(
         speedups and speedups.apply_mask,
         id="native",
@@ -153,32 +149,34 @@ def test_arguments_have_names(apply_mask):
     assert list(inspect.signature(apply_mask).parameters) == ["data", "mask"]
 
 
-def test_the_choice_is_what_the_flag_says():
-    """The codec uses the native function exactly when NATIVE says so."""
-    expected = speedups.apply_mask if _codec.NATIVE else twin.apply_mask
-    assert _codec.apply_mask is expected
-
-
-class FakeSpeedups:
-    apply_mask = staticmethod(definition)
+@pytest.mark.parametrize("name", MODULES)
+def test_the_choice_is_what_the_flag_says(name):
+    """The codec has everything from the native code, exactly when NATIVE says so."""
+    expected = (native if _codec.NATIVE else twin)(name)
+    assert getattr(_codec, name) is expected
 
 
 def test_native_code_is_taken_when_it_loads(monkeypatch):
     """An extension that loads is used; an empty variable is an unset one."""
+    loaded = types.SimpleNamespace(**dict.fromkeys(MODULES, definition))
     monkeypatch.setenv("WEBSOCKETS_NO_SPEEDUPS", "")
-    monkeypatch.setitem(sys.modules, "websockets.speedups", FakeSpeedups)
-    assert _codec.native_apply_mask() is definition
+    monkeypatch.setitem(sys.modules, "websockets.speedups", loaded)
+    assert _codec.native_names() == vars(loaded)
 
 
 def test_the_environment_forces_the_twin(monkeypatch):
     """WEBSOCKETS_NO_SPEEDUPS=1 leaves an extension that would load alone."""
+    loaded = types.SimpleNamespace(**dict.fromkeys(MODULES, definition))
     monkeypatch.setenv("WEBSOCKETS_NO_SPEEDUPS", "1")
-    monkeypatch.setitem(sys.modules, "websockets.speedups", FakeSpeedups)
-    assert _codec.native_apply_mask() is None
+    monkeypatch.setitem(sys.modules, "websockets.speedups", loaded)
+    assert _codec.native_names() == {}
 
 
 def test_a_missing_extension_is_no_error(monkeypatch):
-    """Without the extension the twin serves."""
+    """Without the extension, or with one that isn't complete, the twin serves."""
     monkeypatch.delenv("WEBSOCKETS_NO_SPEEDUPS", raising=False)
     monkeypatch.setitem(sys.modules, "websockets.speedups", None)
-    assert _codec.native_apply_mask() is None
+    assert _codec.native_names() == {}
+    old = types.SimpleNamespace(apply_mask=definition)
+    monkeypatch.setitem(sys.modules, "websockets.speedups", old)
+    assert _codec.native_names() == {}

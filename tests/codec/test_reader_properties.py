@@ -20,10 +20,13 @@ from tests.codec.frame_pieces import (
     parse,
     scan_all,
 )
+from tests.codec.implementations import each_implementation
 from websockets._codec import FrameReader
 from websockets._codec.rules import MAX_CONTROL, MAX_HEADER
 from websockets.exceptions import PayloadTooBig, ProtocolError, TooManyFragments
 
+
+implementation = each_implementation("FrameReader")
 
 ERRORS = (ProtocolError, PayloadTooBig, TooManyFragments)
 
@@ -108,14 +111,14 @@ class Watch:
 
     def gather(self) -> None:
         """Take what has arrived of an unfinished frame, if that is all that's here."""
-        self.read(FrameReader.read_unfinished)
+        self.read("read_unfinished")
 
-    def read(self, read=FrameReader.read) -> bool:
+    def read(self, method: str = "read") -> bool:
         """Take a frame or a part of it; tell whether there was one."""
         if self.error is not None:
             return False
         try:
-            piece = read(self.reader)
+            piece = getattr(self.reader, method)()
         except ERRORS as exc:
             self.error = exc
             return False

@@ -8,23 +8,17 @@ The choice is made once, at import: the native code when the extension
 ``websockets.speedups`` is installed and loads, the twin when it isn't, or when
 the environment variable ``WEBSOCKETS_NO_SPEEDUPS`` is set to anything but the
 empty string.
-
-The modules of this package take from here what may be native, so the choice
-stands above their imports.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from .mask import apply_mask as python_apply_mask
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..typing import BytesLike
+from .mask import apply_mask
+from .message import Message
+from .reader import FrameReader
+from .utf8 import Utf8Validator
+from .writer import serialize_frame, serialize_in_pieces
 
 
 __all__ = [
@@ -38,26 +32,19 @@ __all__ = [
 ]
 
 
-def native_apply_mask() -> Callable[[BytesLike, BytesLike], bytes] | None:
-    """Return the extension's ``apply_mask``, or None when the twin has to serve."""
+def native_names() -> dict[str, object]:
+    """Return what the extension has instead of names of the twin; nothing without it."""
     if os.environ.get("WEBSOCKETS_NO_SPEEDUPS"):
-        return None
+        return {}
     try:
-        from ..speedups import apply_mask
+        from ..speedups import FrameReader, apply_mask
     except ImportError:
         # No compiler when it was installed, PyPy, or built for another Python.
-        return None
-    return apply_mask
+        return {}
+    return {"FrameReader": FrameReader, "apply_mask": apply_mask}
 
 
-apply_mask = native_apply_mask() or python_apply_mask
+# Type checkers see the twin: both have the same attributes.
+globals().update(native_names())
 
-NATIVE = apply_mask is not python_apply_mask
-
-from .message import Message  # noqa: E402 - takes Utf8Validator
-from .reader import FrameReader  # noqa: E402 - takes apply_mask from here
-from .utf8 import Utf8Validator  # noqa: E402 - keeps the group together
-from .writer import (  # noqa: E402 - takes apply_mask from here
-    serialize_frame,
-    serialize_in_pieces,
-)
+NATIVE = FrameReader.__module__ == "websockets.speedups"

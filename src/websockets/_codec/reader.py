@@ -14,8 +14,8 @@ messages stay raw, so what a peer sends costs its own size in memory and no more
 from __future__ import annotations
 
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
-from . import apply_mask
 from .buffers import cut
+from .mask import apply_mask
 from .rules import check_head, check_length, check_size, missing_part, without_control
 
 
@@ -112,23 +112,17 @@ class FrameReader:
 
         # The frame being taken, when its payload isn't complete.
         self._head = 0
-        self._length = 0
-        self._missing = 0
+        self._length = self._missing = 0
         self._key = b""
 
         # The message being taken.
-        self._in_message = False
-        self._compressed = False
-        self._size = 0
-        self._fragments = 0
+        self._in_message = self._compressed = False
+        self._size = self._fragments = 0
 
         # The same for the scan; it is behind _pos when nothing was scanned.
         self._scan = 0
-        self._scan_in_message = False
-        self._scan_compressed = False
-        self._scan_size = 0
-        self._scan_fragments = 0
-        self._scan_length = 0
+        self._scan_in_message = self._scan_compressed = False
+        self._scan_size = self._scan_fragments = self._scan_length = 0
         self._skipped = 0  # bytes of control frames that the scan has passed
         self._boundary = 0  # end of the last message scanned that is complete
         self._candidate = 0  # end of the last message scanned, here or to come
@@ -137,7 +131,7 @@ class FrameReader:
 
     # -- bytes in
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, /) -> None:
         """Add bytes from the network; nothing counts after a Close or an error."""
         if self._closed or self.error is not None:
             return
@@ -338,7 +332,9 @@ class FrameReader:
                 self.error = exc
         if self._keep is not None and not self._closed:
             self._discard(self._keep)
-        elif self._skipped > max(MAX_SKIPPED, len(self._buf) >> 2) and not found:
+        elif not (found or self.error) and (
+            self._skipped > max(MAX_SKIPPED, len(self._buf) >> 2)
+        ):
             self._compact()
         return found
 
@@ -453,6 +449,8 @@ class FrameReader:
             keep = self._pos
             self._missing = 0
             self._in_message = False
+        data = self._buf[self._pos + self._missing : keep]
+        self._skipped = len(data) - len(without_control(data, self.masked))
         self._keep = keep
         self._discard(keep)
 

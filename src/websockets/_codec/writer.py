@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from . import apply_mask
+from .mask import apply_mask
 
 
 if TYPE_CHECKING:
