@@ -12,10 +12,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* PerMessageDeflate, see deflate.c: the class, where its slots are, what is called. */
+typedef struct {
+    PyObject *type; /* NULL until the first message */
+    PyObject *too_big;
+    PyObject *sync_flush;
+    Py_ssize_t inflater;
+    Py_ssize_t deflater;
+    Py_ssize_t in_message;
+    Py_ssize_t restarted;
+    Py_ssize_t remote_fresh;
+    Py_ssize_t local_fresh;
+    Py_ssize_t threshold;
+    PyObject *name_compress;
+    PyObject *name_flush;
+    PyObject *name_decompress;
+    PyObject *name_eof;
+    PyObject *name_go_on;
+    PyObject *name_refuse;
+    PyObject *name_new_deflater;
+    PyObject *name_new_inflater;
+} WsDeflate;
+
 /* Each subject adds its types here, and the names that it looks up often. */
 typedef struct {
     int initialized;
     PyTypeObject *reader_type;
+    WsDeflate deflate;
 } WsState;
 
 /* Return the state of the module. */

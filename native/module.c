@@ -7,6 +7,7 @@
    every interpreter of a process may load it. */
 
 #include "common.h"
+#include "deflate.h"
 #include "mask.h"
 #include "reader.h"
 
@@ -20,7 +21,10 @@ static int
 execute(PyObject *module)
 {
     ws_state(module)->initialized = 1;
-    return ws_add_reader(module);
+    if (ws_add_reader(module) < 0) {
+        return -1;
+    }
+    return ws_add_deflate(module);
 }
 
 static int
@@ -29,7 +33,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     WsState *state = ws_state(module);
 
     Py_VISIT(state->reader_type);
-    return 0;
+    return ws_deflate_traverse(state, visit, arg);
 }
 
 static int
@@ -38,6 +42,7 @@ clear(PyObject *module)
     WsState *state = ws_state(module);
 
     Py_CLEAR(state->reader_type);
+    ws_deflate_clear(state);
     return 0;
 }
 

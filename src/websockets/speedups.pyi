@@ -1,4 +1,16 @@
 from ._codec.reader import FrameReader as FrameReader
-from .typing import BytesLike
+from .extensions.permessage_deflate import PerMessageDeflate
+from .typing import BytesLike, DataLike
 
 def apply_mask(data: BytesLike, mask: BytesLike) -> bytes: ...
+
+# Objects of this very class; None says that its own methods have to do it.
+def inflate_message(
+    deflate: PerMessageDeflate,
+    payload: BytesLike,
+    max_size: int | None,
+    mask: BytesLike | None = None,
+    /,
+) -> bytes | None: ...
+def deflate_message(deflate: PerMessageDeflate, data: DataLike, /) -> bytes | None: ...
+def deflate_wanted(deflate: PerMessageDeflate, size: int, /) -> bool: ...

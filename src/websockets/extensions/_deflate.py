@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from ..exceptions import PayloadTooBig, ProtocolError
 from ..frames import CTRL_OPCODES, Frame, Opcode
@@ -173,10 +173,10 @@ class PerMessageDeflate(Extension):
         # zlib may hold back a byte that didn't fit: that's noticed only by asking for one
         # byte too many. 0 stands for no limit.
         limit = 0 if max_size is None else max_size + 1
-        inflater = self._inflater
-        if inflater is None:
-            inflater = self._inflater = self._new_inflater()
         try:
+            inflater = self._inflater
+            if inflater is None:
+                inflater = self._inflater = self._new_inflater()
             output: bytes = inflater.decompress(data, limit)
             if inflater.eof or self._restarted:
                 output = self._go_on(output, limit)
@@ -185,8 +185,8 @@ class PerMessageDeflate(Extension):
                 # This adds nothing, unless the data stopped short of a flush.
                 left = limit and limit - len(output)
                 output += self._go_on(self._inflater.decompress(end, left), left)
-        except corrupt(self.engine) as exc:
-            raise ProtocolError("decompression failed") from exc
+        except Exception as exc:
+            self._refuse(exc)
         if limit and len(output) == limit:
             raise PayloadTooBig(None, max_size)
         if final:
@@ -206,6 +206,12 @@ class PerMessageDeflate(Extension):
         return decompressor(self.engine).decompressobj(
             wbits=-max(self.remote_max_window_bits, MIN_LOCAL_BITS)
         )
+
+    def _refuse(self, exc: Exception) -> NoReturn:
+        """Raise what an exception while inflating means: most of them, corrupt data."""
+        if isinstance(exc, corrupt(self.engine)):
+            raise ProtocolError("decompression failed") from exc
+        raise exc
 
     def _go_on(self, output: bytes, limit: int) -> bytes:
         """
