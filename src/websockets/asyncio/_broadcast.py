@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Literal
 
 from .._codec import serialize_frame
 from ..exceptions import ConcurrencyError
-from ..extensions.permessage_deflate import PerMessageDeflate
 from ..frames import Opcode
 from ..protocol import OPEN, SERVER, Protocol
 from .connection import Connection
@@ -90,7 +89,7 @@ def broadcast(
         raise TypeError("data must be str or bytes")
     skipped = Skipped(raise_exceptions)
     plain: bytes | None = None
-    groups: dict[Hashable, list[tuple[Connection, PerMessageDeflate]]] = {}
+    groups: dict[Hashable, list[Connection]] = {}
     for connection in connections:
         protocol = connection.protocol
         if protocol.state is not OPEN or not connection.attached:
@@ -113,29 +112,22 @@ def broadcast(
                 send_like_others(connection, data, opcode)
                 continue
             deflate = protocol.deflate
-            if deflate is not None and deflate.worth_compressing(data, True):
-                if len(data) < SHARED_SIZE:
-                    send_compressed(connection, deflate, data, opcode)
+            if deflate is not None and len(data) >= deflate.compress_threshold:
+                if len(data) >= SHARED_SIZE:
+                    groups.setdefault(deflate.share_key, []).append(connection)
                 else:
-                    groups.setdefault(deflate.share_key, []).append(
-                        (connection, deflate)
-                    )
+                    payload = deflate.deflate(data, final=True)
+                    send_frame(connection, FIN | RSV1 | opcode, payload)
             elif protocol.side is SERVER:
                 if plain is None:
                     plain = serialize_frame(FIN | opcode, data, None)
                 connection.send_prepared(plain)
             else:
-                frame = serialize_frame(FIN | opcode, data, secrets.token_bytes(4))
-                connection.send_prepared(frame)
+                send_frame(connection, FIN | opcode, data)
         except Exception as exc:
             skipped.add_failure(connection, exc)
     for group in groups.values():
-        shared = group[0][1].deflate_shared(data) if len(group) > 1 else None
-        for connection, deflate in group:
-            try:
-                send_compressed(connection, deflate, data, opcode, shared)
-            except Exception as exc:
-                skipped.add_failure(connection, exc)
+        send_to_group(group, FIN | RSV1 | opcode, data, skipped)
     skipped.done()
 
 
@@ -156,21 +148,36 @@ def send_like_others(connection: Connection, data: bytes, opcode: Opcode) -> Non
     connection._pump()
 
 
-def send_compressed(
-    connection: Connection,
-    deflate: PerMessageDeflate,
-    data: bytes,
-    opcode: Opcode,
-    shared: bytes | None = None,
-) -> None:
-    """Send a message compressed, if it's the same for others: as they get it."""
-    if shared is None:
-        payload = deflate.deflate(data, final=True)
-    else:
-        payload = shared
-        deflate.forget_history()
+def send_frame(connection: Connection, head: int, payload: bytes) -> None:
+    """Send a frame that is for this connection only."""
     mask = None if connection.protocol.side is SERVER else secrets.token_bytes(4)
-    connection.send_prepared(serialize_frame(FIN | RSV1 | opcode, payload, mask))
+    connection.send_prepared(serialize_frame(head, payload, mask))
+
+
+def send_to_group(
+    group: list[Connection], head: int, data: bytes, skipped: Skipped
+) -> None:
+    """Send a message to connections that may share what it compresses to."""
+    shared = frame = None
+    for connection in group:
+        deflate = connection.protocol.deflate
+        assert deflate is not None  # or it weren't in a group
+        try:
+            if len(group) == 1:
+                send_frame(connection, head, deflate.deflate(data, final=True))
+                continue
+            if shared is None:
+                shared = deflate.deflate_shared(data)
+            if connection.protocol.side is SERVER:
+                if frame is None:
+                    frame = serialize_frame(head, shared, None)
+                deflate.forget_history()
+                connection.send_prepared(frame)
+            else:
+                deflate.forget_history()
+                send_frame(connection, head, shared)
+        except Exception as exc:
+            skipped.add_failure(connection, exc)
 
 
 class Skipped:
