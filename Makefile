@@ -33,7 +33,7 @@ RUN_CHECKED = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-
 # The parts of the suite that reach native code.
 NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio))
 
-.PHONY: demo test test-native test-twin test-transports test-uvloop coverage \
+.PHONY: demo test test-native test-twin test-transports test-uvloop leaks coverage \
 	sanitize native-coverage native-warnings lint format typecheck build name clean \
 	compliance compliance-quick interop proxies peers
 
@@ -61,6 +61,10 @@ test-transports: $(VENV)/project $(VENV)/test
 
 test-uvloop: $(VENV)/project $(VENV)/test
 	WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+
+# Connections by the thousand: what they take must be given back.
+leaks: $(VENV)/project $(VENV)/test
+	WEBSOCKETS_LEAK_RUNS=50 WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest tests/native/test_reference_leaks.py $(PYTEST)
 
 # A browsable report of the native run.
 coverage: test-native
