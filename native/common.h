@@ -38,6 +38,7 @@ typedef struct {
 typedef struct {
     int initialized;
     PyTypeObject *reader_type;
+    PyTypeObject *message_type;
     WsDeflate deflate;
 } WsState;
 

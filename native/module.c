@@ -9,6 +9,7 @@
 #include "common.h"
 #include "deflate.h"
 #include "mask.h"
+#include "message.h"
 #include "reader.h"
 
 static PyMethodDef functions[] = {
@@ -21,7 +22,8 @@ static int
 execute(PyObject *module)
 {
     ws_state(module)->initialized = 1;
-    if (ws_add_reader(module) < 0) {
+    if (ws_add_reader(module) < 0 || ws_add_message(module) < 0
+        || ws_add_utf8(module) < 0) {
         return -1;
     }
     return ws_add_deflate(module);
@@ -33,6 +35,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
     WsState *state = ws_state(module);
 
     Py_VISIT(state->reader_type);
+    Py_VISIT(state->message_type);
     return ws_deflate_traverse(state, visit, arg);
 }
 
@@ -42,6 +45,7 @@ clear(PyObject *module)
     WsState *state = ws_state(module);
 
     Py_CLEAR(state->reader_type);
+    Py_CLEAR(state->message_type);
     ws_deflate_clear(state);
     return 0;
 }

@@ -1,4 +1,6 @@
+from ._codec.message import Message as Message
 from ._codec.reader import FrameReader as FrameReader
+from ._codec.utf8 import Utf8Validator as Utf8Validator
 from .extensions.permessage_deflate import PerMessageDeflate
 from .typing import BytesLike, DataLike
 

@@ -19,6 +19,8 @@ except ImportError:
 # Where the twin of each name is.
 MODULES = {
     "FrameReader": "reader",
+    "Message": "message",
+    "Utf8Validator": "utf8",
     "apply_mask": "mask",
 }
 

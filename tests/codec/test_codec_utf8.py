@@ -6,8 +6,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from websockets._codec import utf8
-from websockets._codec.utf8 import Utf8Validator
+from tests.codec.implementations import each_implementation
+from websockets._codec import Utf8Validator, utf8
+
+
+implementation = each_implementation("Utf8Validator")
 
 
 def first_error(data):

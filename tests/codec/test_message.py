@@ -8,8 +8,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from tests.codec.implementations import each_implementation
 from websockets._codec import Message
 from websockets._codec.message import MAX_ENDS, SMALL_PIECE
+
+
+implementation = each_implementation("Message")
 
 
 def binary(*parts: bytes) -> Message:

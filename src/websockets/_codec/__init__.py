@@ -37,11 +37,16 @@ def native_names() -> dict[str, object]:
     if os.environ.get("WEBSOCKETS_NO_SPEEDUPS"):
         return {}
     try:
-        from ..speedups import FrameReader, apply_mask
+        from ..speedups import FrameReader, Message, Utf8Validator, apply_mask
     except ImportError:
         # No compiler when it was installed, PyPy, or built for another Python.
         return {}
-    return {"FrameReader": FrameReader, "apply_mask": apply_mask}
+    return {
+        "FrameReader": FrameReader,
+        "Message": Message,
+        "Utf8Validator": Utf8Validator,
+        "apply_mask": apply_mask,
+    }
 
 
 # Type checkers see the twin: both have the same attributes.

@@ -56,25 +56,25 @@ class Utf8Validator:
         """
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SLICE):
-            self.check(view[start : start + SLICE], False)
+            self._check(view[start : start + SLICE], False)
         if final:
-            self.check(b"", True)
+            self._check(b"", True)
             self.position = 0
 
-    def check(self, data: BytesLike, final: bool) -> None:
+    def _check(self, data: BytesLike, final: bool) -> None:
         piece = b"".join((self.pending, data)) if self.pending else data
         try:
             _, consumed = codecs.utf_8_decode(piece, "strict", final)
         except UnicodeDecodeError as exc:
-            raise self.error(piece, exc.start, exc.end, exc.reason) from None
+            raise self._error(piece, exc.start, exc.end, exc.reason) from None
         self.position += consumed
         self.pending = pending = bytes(piece[consumed:])
         # Python leaves the start of a surrogate undecided until its third byte;
         # ED followed by A0 or more is never UTF-8 (RFC 3629 §4).
         if len(pending) > 1 and pending[0] == 0xED and pending[1] >= 0xA0:
-            raise self.error(pending, 0, 1, "invalid continuation byte")
+            raise self._error(pending, 0, 1, "invalid continuation byte")
 
-    def error(
+    def _error(
         self, piece: BytesLike, start: int, end: int, reason: str
     ) -> UnicodeDecodeError:
         return UnicodeDecodeError(
