@@ -36,6 +36,8 @@ from tests.asyncio.helpers import (
     until,
     uri_of,
 )
+from websockets._codec import NATIVE
+from websockets._codec.mask import table
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
@@ -68,6 +70,11 @@ SHARED = [
 # Tracebacks that are printed warm up caches of Python for a long time.
 SILENT = logging.getLogger("tests.silent")
 SILENT.setLevel(logging.CRITICAL + 1)
+
+
+pytestmark = pytest.mark.skipif(
+    not NATIVE, reason="all of it but the codec runs with native code as well"
+)
 
 
 class MallInfo2(ctypes.Structure):
@@ -150,6 +157,9 @@ async def growth(
 @pytest.fixture(autouse=True)
 def traced_memory() -> Iterator[None]:
     """Count the bytes of everything that Python's allocators give."""
+    for key in range(256):
+        # The twin keeps these for ever.
+        table(key)
     tracemalloc.start()
     try:
         yield
