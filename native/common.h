@@ -39,6 +39,8 @@ typedef struct {
     int initialized;
     PyTypeObject *reader_type;
     PyTypeObject *message_type;
+    uint8_t random[1024]; /* see random.c */
+    size_t random_left;   /* bytes at its start that nobody has got */
     WsDeflate deflate;
 } WsState;
 

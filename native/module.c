@@ -10,7 +10,9 @@
 #include "deflate.h"
 #include "mask.h"
 #include "message.h"
+#include "random.h"
 #include "reader.h"
+#include "writer.h"
 
 static PyMethodDef functions[] = {
     {"apply_mask", (PyCFunction)(void (*)(void))ws_apply_mask,
@@ -23,7 +25,8 @@ execute(PyObject *module)
 {
     ws_state(module)->initialized = 1;
     if (ws_add_reader(module) < 0 || ws_add_message(module) < 0
-        || ws_add_utf8(module) < 0) {
+        || ws_add_utf8(module) < 0 || ws_add_writer(module) < 0
+        || ws_add_random(module) < 0) {
         return -1;
     }
     return ws_add_deflate(module);

@@ -22,6 +22,8 @@ MODULES = {
     "Message": "message",
     "Utf8Validator": "utf8",
     "apply_mask": "mask",
+    "serialize_frame": "writer",
+    "serialize_in_pieces": "writer",
 }
 
 

@@ -85,3 +85,50 @@ def test_any_message(steps, text, compressed, data, last, fragments):
         if len(outcomes[0]) > 2:
             return
         assert state(messages[0]) == state(messages[1])
+
+
+payloads = st.one_of(
+    st.binary(max_size=10),
+    st.sampled_from([0, 125, 126, 16_383, 16_384, 16_385, 65_535, 65_536]).map(bytes),
+)
+converters = st.sampled_from(
+    [
+        bytes,
+        bytearray,
+        memoryview,
+        lambda data: memoryview(data)[::2],
+        lambda data: memoryview(data + data).cast("H"),
+        lambda data: data.decode("latin-1"),
+        lambda data: len(data),
+    ]
+)
+masks = st.sampled_from([None, b"1234", bytearray(b"1234"), b"123", "1234", 5])
+
+
+def attempt(function, *args, **kwargs):
+    """Return what a call returns or raises, whatever it is."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as exc:
+        return type(exc), str(exc)
+
+
+@given(st.integers(-1, 256) | st.just(1.5), payloads, converters, masks, st.booleans())
+def test_any_frame(head, payload, convert, mask, named):
+    """Both write the same bytes, or refuse the arguments with the same words."""
+    payload = convert(payload)
+    for name in ("serialize_frame", "serialize_in_pieces"):
+        if named:
+            values = {"mask": mask, "payload": payload, "head": head}
+            results = [attempt(find(name), **values) for find in (twin, native)]
+        else:
+            values = head, payload, mask
+            results = [attempt(find(name), *values) for find in (twin, native)]
+        assert results[0] == results[1]
+
+
+def test_too_few_arguments():
+    """A missing argument is the same TypeError."""
+    for name in ("serialize_frame", "serialize_in_pieces"):
+        one, other = (attempt(find(name), 0x81, b"") for find in (twin, native))
+        assert one == other

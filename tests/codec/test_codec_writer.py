@@ -8,7 +8,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from tests.codec.implementations import each_implementation
 from websockets._codec import serialize_frame, serialize_in_pieces
+
+
+implementation = each_implementation("serialize_frame", "serialize_in_pieces")
 
 
 MASK = b"\x37\xfa\x21\x3d"

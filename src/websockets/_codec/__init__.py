@@ -37,15 +37,24 @@ def native_names() -> dict[str, object]:
     if os.environ.get("WEBSOCKETS_NO_SPEEDUPS"):
         return {}
     try:
-        from ..speedups import FrameReader, Message, Utf8Validator, apply_mask
+        from ..speedups import (
+            FrameReader,
+            Message,
+            Utf8Validator,
+            apply_mask,
+            serialize_frame,
+            serialize_in_pieces,
+        )
     except ImportError:
-        # No compiler when it was installed, PyPy, or built for another Python.
+        # No compiler when it was installed, PyPy, or built for another version.
         return {}
     return {
         "FrameReader": FrameReader,
         "Message": Message,
         "Utf8Validator": Utf8Validator,
         "apply_mask": apply_mask,
+        "serialize_frame": serialize_frame,
+        "serialize_in_pieces": serialize_in_pieces,
     }
 
 
