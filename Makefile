@@ -35,7 +35,7 @@ NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio
 
 .PHONY: demo test test-native test-twin test-transports test-uvloop leaks coverage \
 	sanitize native-coverage native-warnings lint format typecheck build name clean \
-	compliance compliance-quick interop proxies peers
+	compliance compliance-quick interop proxies peers bench
 
 demo: $(VENV)/project
 	$(RUN) examples/demo.py
@@ -117,7 +117,7 @@ format: $(VENV)/lint
 	$(VENV)/bin/ruff format
 
 typecheck: $(VENV)/project $(VENV)/types
-	$(RUN) -m mypy --strict src
+	$(RUN) -m mypy --strict src benchmarks
 	$(VENV)/bin/pyright --pythonpath $(RUN) src
 
 # The source archive and, out of it, the wheel.

@@ -18,7 +18,7 @@ from websockets.version import version
 
 ROOT = Path(__file__).parents[1]
 SOURCES = "CHANGELOG.md LICENSE MANIFEST.in Makefile README.md pyproject.toml setup.py"
-FOLDERS = "docs examples native src tests tools"
+FOLDERS = "benchmarks docs examples native src tests tools"
 
 
 def python(*args, **environment):
@@ -69,6 +69,7 @@ def test_source_archive(source_archive):
     wanted |= {"src/websockets/py.typed", "src/websockets/speedups.pyi"}
     wanted |= {f"native/{path.name}" for path in (ROOT / "native").iterdir()}
     wanted |= {"tests/conftest.py", "examples/quick_start.py", "tools/find-python"}
+    wanted |= {"benchmarks/__main__.py", "benchmarks/peer/main.c"}
     assert wanted <= names
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
 
