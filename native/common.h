@@ -34,6 +34,8 @@ typedef struct {
     PyObject *name_new_inflater;
 } WsDeflate;
 
+struct WsTransports;
+
 /* Each subject adds its types here, and the names that it looks up often. */
 typedef struct {
     int initialized;
@@ -42,6 +44,7 @@ typedef struct {
     uint8_t random[1024]; /* see random.c */
     size_t random_left;   /* bytes at its start that nobody has got */
     WsDeflate deflate;
+    struct WsTransports *transports; /* see transport.h; may be NULL */
 } WsState;
 
 /* Return the state of the module. */

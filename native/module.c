@@ -13,6 +13,7 @@
 #include "random.h"
 #include "reader.h"
 #include "writer.h"
+#include "transport.h"
 
 static PyMethodDef functions[] = {
     {"apply_mask", (PyCFunction)(void (*)(void))ws_apply_mask,
@@ -29,17 +30,19 @@ execute(PyObject *module)
         || ws_add_random(module) < 0) {
         return -1;
     }
-    return ws_add_deflate(module);
+    return ws_add_deflate(module) < 0 ? -1 : ws_add_transports(module);
 }
 
 static int
 traverse(PyObject *module, visitproc visit, void *arg)
 {
     WsState *state = ws_state(module);
+    int stop;
 
     Py_VISIT(state->reader_type);
     Py_VISIT(state->message_type);
-    return ws_deflate_traverse(state, visit, arg);
+    stop = ws_deflate_traverse(state, visit, arg);
+    return stop ? stop : ws_traverse_transports(state, visit, arg);
 }
 
 static int
@@ -50,6 +53,7 @@ clear(PyObject *module)
     Py_CLEAR(state->reader_type);
     Py_CLEAR(state->message_type);
     ws_deflate_clear(state);
+    ws_clear_transports(state);
     return 0;
 }
 
@@ -57,6 +61,7 @@ static void
 release(void *module)
 {
     clear((PyObject *)module);
+    ws_free_transports(ws_state(module));
 }
 
 static PyModuleDef_Slot slots[] = {

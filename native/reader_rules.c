@@ -165,8 +165,7 @@ check_fragments(WsReader *reader, uint64_t fragments)
                                 reader->max_fragments);
     Py_DECREF(module);
     if (error != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-        Py_DECREF(error);
+        ws_raise(error);
     }
     return WS_RAISED;
 }

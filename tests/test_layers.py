@@ -34,6 +34,8 @@ FACES = LAYERS[4]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 # They hand names on and stand above all layers; version is a value.
 ABOVE = {"", "__main__", "cli", "auth", "connection", "version"}
+# Who chooses between native code and something else.
+CHOOSERS = {"websockets._codec", "websockets.asyncio._native"}
 WAITING = {"asyncio", "threading", "trio", "socket", "ssl", "time", "select"}
 
 
@@ -67,8 +69,8 @@ def violations(module: str, text: str, is_package: bool = False) -> list[str]:
             if root in WAITING and level is not None and level < 4:
                 found.append(f"{module} imports {name}: layer {level} never waits")
         elif target == "speedups":
-            if module != "websockets._codec":
-                found.append(f"{module} imports {name}: only _codec knows of it")
+            if module not in CHOOSERS:
+                found.append(f"{module} imports {name}: it isn't a chooser")
         elif level is not None and target not in {parts[1], "version"}:
             # A name that is no module stands in websockets/__init__, above all.
             if LEVELS.get(target, len(LAYERS)) > level:

@@ -24,9 +24,15 @@ import socket
 import ssl as ssl_module
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..typing import PathLike
+from ._connecting import connect_tcp, connect_unix
+from ._direct import direct_transport, is_direct, over_socket
+
+
+if TYPE_CHECKING:
+    from ..speedups import SocketTransport
 
 
 __all__ = ["AsyncioNetwork", "AsyncioStream", "stream_below", "stream_over"]
@@ -196,10 +202,10 @@ class AsyncioStream(asyncio.Protocol):
                 which can't be part of it, or the peer closed the connection.
             ssl.SSLError: The handshake failed.
         """
-        if self._chunks and not server_side:
-            raise ConnectionResetError("peer sent data before the TLS handshake")
-        if self._eof or self.transport.is_closing():
-            raise ConnectionResetError("connection closed before the TLS handshake")
+        self._check_clean(server_side)
+        if is_direct(self.transport):
+            await self._hand_over()
+            self._check_clean(server_side)
         below = self.transport
         self._tls = True
         # start_tls() pauses and resumes reading by itself.
@@ -229,6 +235,27 @@ class AsyncioStream(asyncio.Protocol):
             raise ConnectionResetError("connection lost during the TLS handshake")
         self.transport = transport
         return self
+
+    def _check_clean(self, server_side: bool) -> None:
+        if self._chunks and not server_side:
+            raise ConnectionResetError("peer sent data before the TLS handshake")
+        if self._eof or self.transport.is_closing():
+            raise ConnectionResetError("connection closed before the TLS handshake")
+
+    async def _hand_over(self) -> None:
+        """Give the socket to the loop, whose TLS needs a transport of its own."""
+        sock = cast("SocketTransport", self.transport).detach()
+        other = AsyncioStream(self._loop)
+        try:
+            await getattr(self._loop, method_for(sock))(lambda: other, sock=sock)
+        except BaseException:
+            if not hasattr(other, "transport"):  # which would close it
+                sock.close()
+            raise
+        self.transport = other.transport
+        chunks, self._eof, self._lost, self._exc = other.take_pending()
+        self._chunks += chunks
+        self.transport.set_protocol(self)
 
     def peer_certificate(self) -> bytes:
         """Return the certificate of the peer, as DER; ``b""`` without TLS."""
@@ -326,6 +353,10 @@ class AsyncioNetwork:
         Raises:
             OSError: Resolving the name or connecting failed.
         """
+        direct = direct_transport(self._loop, "create_connection")
+        if direct is not None:
+            sock = await connect_tcp(self._loop, host, port, **self._options)
+            return over_socket(direct, self._loop, sock, self._factory())
         _, stream = await self._loop.create_connection(
             self._factory, host, port, **self._options
         )
@@ -338,6 +369,11 @@ class AsyncioNetwork:
         Raises:
             OSError: Connecting failed.
         """
+        direct = direct_transport(self._loop, "create_unix_connection")
+        # There are no options for these, which is the loop's to say.
+        if direct is not None and not self._options:
+            sock = await connect_unix(self._loop, os.fsdecode(path))
+            return over_socket(direct, self._loop, sock, self._factory())
         _, stream = await self._loop.create_unix_connection(
             self._factory, os.fsdecode(path), **self._options
         )
@@ -350,9 +386,11 @@ class AsyncioNetwork:
         Raises:
             ValueError: The socket isn't a stream socket.
         """
-        create: Callable[..., Any] = self._loop.create_connection
-        if sock.family == getattr(socket, "AF_UNIX", None):
-            create = self._loop.create_unix_connection
+        direct = direct_transport(self._loop, method_for(sock))
+        if direct is not None and not self._options and is_plain(sock):
+            sock.setblocking(False)
+            return over_socket(direct, self._loop, sock, self._factory())
+        create = getattr(self._loop, method_for(sock))
         _, stream = await create(self._factory, sock=sock, **self._options)
         return cast(AsyncioStream, stream)
 
@@ -403,6 +441,24 @@ class AsyncioNetwork:
         if alpn_protocols:
             context.set_alpn_protocols(list(alpn_protocols))
         return context
+
+
+def method_for(sock: Any) -> str:
+    """Return the name of the loop's method that makes a transport over a socket."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return "create_unix_connection"
+    return "create_connection"
+
+
+def is_plain(sock: Any) -> bool:
+    """Tell whether it's enough to know a socket's descriptor."""
+    known = {socket.AF_INET, socket.AF_INET6, getattr(socket, "AF_UNIX", None)}
+    return (
+        # Methods of a subclass would have to be called.
+        type(sock) is socket.socket
+        and sock.family in known
+        and sock.type == socket.SOCK_STREAM
+    )
 
 
 def stream_over(transport: asyncio.BaseTransport) -> AsyncioStream:

@@ -29,6 +29,7 @@ from ._auth import basic_auth
 from ._broadcast import broadcast
 from ._handlers import add_headers, one_argument
 from ._keywords import SERVER_LISTENING, check_names, current_arguments, take
+from ._listening import listen
 from ._network import stream_below, stream_over
 from ._serving import Server
 from .connection import Connection
@@ -321,7 +322,6 @@ def serve(
         return connection
 
     async def create_server() -> asyncio.Server:
-        loop = asyncio.get_running_loop()
         acceptor = Acceptor(
             server,
             make_connection,
@@ -332,9 +332,7 @@ def serve(
             tls_options=tls_options,
             open_timeout=open_timeout,
         )
-        if unix:
-            return await loop.create_unix_server(acceptor, **listening)
-        return await loop.create_server(acceptor, **listening)
+        return await listen(acceptor, unix=unix, **listening)
 
     server = Server(create_server, one_argument(handler), logger)
     server.close_timeout = close_timeout

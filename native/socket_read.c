@@ -1,0 +1,173 @@
+/* Transports over a socket: reading. */
+
+#include "socket.h"
+
+#ifdef WS_SOCKETS
+
+#include <errno.h>
+
+/* How often one event reads: others want their turn. */
+#define MAX_TURNS 4
+
+static int
+receive_eof(WsSocket *self)
+{
+    PyObject *result;
+    int keep;
+
+    self->got_eof = 1;
+    result = PyObject_CallMethodNoArgs(self->protocol, NAME(self, WS_EOF_RECEIVED));
+    keep = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    if (keep < 0) {
+        return ws_socket_fail(self, "Fatal error: protocol.eof_received() call failed.");
+    }
+    if (self->closing) {
+        return 0;
+    }
+    return keep ? ws_socket_watch(self, self->watched & ~WS_READING)
+                : ws_socket_close(self);
+}
+
+/* recv(2): the number of bytes, 0 at the end, -1 if there's nothing, -2 if it failed
+   and the transport gave up, -3 with an exception set. */
+static Py_ssize_t
+receive(WsSocket *self, void *buffer, size_t room)
+{
+    ssize_t size;
+
+    do {
+        size = recv(self->fd, buffer, room, 0);
+    } while (size < 0 && errno == EINTR);
+    if (size >= 0) {
+        return (Py_ssize_t)size;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return -1;
+    }
+    PyErr_SetFromErrno(PyExc_OSError);
+    return ws_socket_fail(self, "Fatal read error on socket transport") < 0 ? -3 : -2;
+}
+
+/* Read into the buffer of a protocol in C. 1: go on; 0: enough; -1: exception. */
+static int
+read_in_c(WsSocket *self, uint8_t *buffer, size_t room)
+{
+    PyObject *protocol = self->protocol;
+    Py_ssize_t size = receive(self, buffer, room);
+    int rc;
+
+    if (size <= 0) {
+        return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
+    }
+    Py_INCREF(protocol);
+    rc = self->receiver->received(protocol, (size_t)size);
+    Py_DECREF(protocol);
+    if (rc < 0) {
+        return ws_socket_fail(self, "Fatal error: protocol.buffer_updated() call failed.");
+    }
+    return rc && (size_t)size == room;
+}
+
+/* Read into the buffer of a protocol in Python: the same. */
+static int
+read_into_buffer(WsSocket *self)
+{
+    PyObject *args[2] = {self->protocol, NULL};
+    PyObject *object = NULL;
+    PyObject *result = NULL;
+    Py_buffer view;
+    Py_ssize_t room;
+    Py_ssize_t size;
+
+    args[1] = PyLong_FromLong(-1);
+    if (args[1] != NULL) {
+        object = PyObject_VectorcallMethod(NAME(self, WS_GET_BUFFER), args,
+                                           2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(args[1]);
+    }
+    if (object == NULL || PyObject_GetBuffer(object, &view, PyBUF_WRITABLE) < 0) {
+        Py_XDECREF(object);
+        return ws_socket_fail(self, "Fatal error: protocol.get_buffer() call failed.");
+    }
+    Py_DECREF(object);
+    room = view.len;
+    if (room == 0) {
+        PyBuffer_Release(&view);
+        PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+        return ws_socket_fail(self, "Fatal error: protocol.get_buffer() call failed.");
+    }
+    if (self->fd < 0 || self->closing) {
+        PyBuffer_Release(&view); /* get_buffer() closed the transport */
+        return 0;
+    }
+    size = receive(self, view.buf, (size_t)room);
+    PyBuffer_Release(&view);
+    if (size <= 0) {
+        return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
+    }
+    args[0] = self->protocol;
+    args[1] = PyLong_FromSsize_t(size);
+    if (args[1] != NULL) {
+        result = PyObject_VectorcallMethod(NAME(self, WS_BUFFER_UPDATED), args,
+                                           2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(args[1]);
+    }
+    Py_XDECREF(result);
+    if (result == NULL) {
+        return ws_socket_fail(self, "Fatal error: protocol.buffer_updated() call failed.");
+    }
+    return size == room;
+}
+
+/* Read and hand a bytes object to the protocol: the same. */
+static int
+read_data(WsSocket *self)
+{
+    uint8_t *scratch = self->state->transports->scratch;
+    Py_ssize_t size = receive(self, scratch, WS_SCRATCH_SIZE);
+    PyObject *data;
+    int rc = -1;
+
+    if (size <= 0) {
+        return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
+    }
+    data = PyBytes_FromStringAndSize((char *)scratch, size);
+    if (data != NULL) {
+        rc = ws_call(self->protocol, NAME(self, WS_DATA_RECEIVED), data);
+        Py_DECREF(data);
+    }
+    if (rc < 0) {
+        return ws_socket_fail(self, "Fatal error: protocol.data_received() call failed.");
+    }
+    return size == WS_SCRATCH_SIZE;
+}
+
+int
+ws_socket_readable(WsSocket *self)
+{
+    int more = 1;
+
+    for (int turn = 0; more == 1 && turn < MAX_TURNS; turn++) {
+        uint8_t *buffer = NULL;
+        size_t room = 0;
+
+        if (self->closing || self->got_eof) {
+            return 0;
+        }
+        if (self->reading_paused) {
+            /* Pausing costs nothing until something arrives. */
+            return ws_socket_watch(self, self->watched & ~WS_READING);
+        }
+        if (self->receiver != NULL
+            && self->receiver->get_buffer(self->protocol, &buffer, &room) < 0) {
+            return ws_socket_fail(self, "Fatal error: protocol.get_buffer() call failed.");
+        }
+        more = buffer != NULL   ? read_in_c(self, buffer, room)
+               : self->buffered ? read_into_buffer(self)
+                                : read_data(self);
+    }
+    return more < 0 ? -1 : 0;
+}
+
+#endif

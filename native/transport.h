@@ -1,0 +1,141 @@
+/* What transports in C have in common, and how C code uses one.
+
+   Owns: the operations that a connection in C calls on its transport, and those
+   that a transport calls on its protocol, both without a Python call.
+   Doesn't know: sockets, TLS, frames. */
+
+#ifndef WEBSOCKETS_TRANSPORT_H
+#define WEBSOCKETS_TRANSPORT_H
+
+#include "common.h"
+
+/* Windows has neither iovec nor descriptors for its sockets. */
+#ifndef _WIN32
+#define WS_SOCKETS 1
+#include <sys/uio.h>
+
+typedef struct {
+    /* Write now what the system takes; copy and queue the rest. Like write() of
+       asyncio's transports it is silent after the end. 0, or -1 with an exception
+       set: MemoryError, or what has to reach the loop (KeyboardInterrupt). */
+    int (*send)(PyObject *transport, const struct iovec *parts, int count);
+    /* Bytes that wait for the system to take them. */
+    size_t (*unsent)(PyObject *transport);
+    /* Whether it was closed, or lost. */
+    int (*closing)(PyObject *transport);
+} WsTransportOps;
+
+/* How transports begin. asyncio.Transport is written in Python and has a slot, the
+   only thing that has to be left alone in between. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *slot;
+    const WsTransportOps *ops;
+} WsTransport;
+
+/* What a protocol in C offers to a transport. Its type is an entry of
+   WsTransports.receivers, see ws_add_receiver. */
+typedef struct {
+    /* Say where to put bytes, and how many fit: 0, or -1 with an exception set. When
+       it leaves *buffer at NULL, Python's methods are called this time. */
+    int (*get_buffer)(PyObject *protocol, uint8_t **buffer, size_t *room);
+    /* Process n bytes, n > 0. 1: if they filled the buffer, read on at once;
+       0: wait for the loop to tell that there is more; -1: error. */
+    int (*received)(PyObject *protocol, size_t n);
+} WsReceiverOps;
+
+#define WS_MAX_RECEIVERS 4
+
+typedef struct {
+    PyTypeObject *type;
+    const WsReceiverOps *ops;
+} WsReceiver;
+
+/* Names that are looked up often; see transport.c. */
+enum {
+    WS_ADD_READER,
+    WS_ADD_WRITER,
+    WS_BUFFER_UPDATED,
+    WS_CALL_EXCEPTION_HANDLER,
+    WS_CALL_SOON,
+    WS_CLOSE,
+    WS_CONNECTION_LOST,
+    WS_CONNECTION_MADE,
+    WS_DATA_RECEIVED,
+    WS_EOF_RECEIVED,
+    WS_FILENO,
+    WS_GET_BUFFER,
+    WS_PAUSE_WRITING,
+    WS_REMOVE_READER,
+    WS_REMOVE_WRITER,
+    WS_RESUME_WRITING,
+    WS_RUN,
+    WS_SETBLOCKING,
+    WS_WARNING,
+    WS_TRANSPORT_NAMES
+};
+
+/* The part of the module's state that is about transports. */
+typedef struct WsTransports {
+    /* Made when the asyncio face asks for it: the sans-I/O layers don't import
+       asyncio. NULL until then. */
+    PyTypeObject *transport_type;
+    PyTypeObject *socket_type;
+    PyTypeObject *poller_type;
+    WsReceiver receivers[WS_MAX_RECEIVERS];
+    int receiver_count;
+    PyObject *buffered_protocol;
+    PyObject *socket_class;
+    PyObject *transport_socket_class;
+    PyObject *empty_context;
+    PyObject *logger;
+    /* Where bytes for protocols without a buffer are put for a moment. */
+    uint8_t *scratch;
+    PyObject *names[WS_TRANSPORT_NAMES];
+} WsTransports;
+
+/* Whether an object is one of our transports, so that the functions below work. */
+static inline int
+ws_is_transport(WsState *state, PyObject *object)
+{
+    WsTransports *shared = state->transports;
+
+    return shared != NULL && shared->transport_type != NULL
+           && PyObject_TypeCheck(object, shared->transport_type);
+}
+
+static inline int
+ws_transport_send(PyObject *transport, const struct iovec *parts, int count)
+{
+    return ((WsTransport *)transport)->ops->send(transport, parts, count);
+}
+
+static inline size_t
+ws_transport_unsent(PyObject *transport)
+{
+    return ((WsTransport *)transport)->ops->unsent(transport);
+}
+
+static inline int
+ws_transport_closing(PyObject *transport)
+{
+    return ((WsTransport *)transport)->ops->closing(transport);
+}
+
+/* Let transports call protocols of a type, and of its subclasses, in C. 0, or -1 with
+   an exception set. */
+int ws_add_receiver(WsState *state, PyTypeObject *type, const WsReceiverOps *ops);
+
+/* The operations of a protocol, NULL if it has Python methods only. */
+const WsReceiverOps *ws_find_receiver(WsState *state, PyObject *protocol);
+
+#endif
+
+/* Add what belongs to transports to the module; visit it; let go of it; release the
+   memory, when no transport exists any more. */
+int ws_add_transports(PyObject *module);
+int ws_traverse_transports(WsState *state, visitproc visit, void *arg);
+void ws_clear_transports(WsState *state);
+void ws_free_transports(WsState *state);
+
+#endif

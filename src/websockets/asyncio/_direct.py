@@ -1,0 +1,97 @@
+"""Which connections do their own input and output, past asyncio's transports.
+
+Owns: that choice; the way back, from a socket of ours to a transport of the loop.
+Doesn't know: how sockets are connected (see ``_connecting``) or accepted (``_listening``).
+
+It's for loops whose ``add_reader()`` is known to do: asyncio's selector loops and uvloop.
+Somebody who overrides the methods that make transports wants to have them called. The
+environment variable ``WEBSOCKETS_TRANSPORT`` set to ``asyncio`` turns it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING, TypeVar
+
+from ._native import native_transports
+
+
+if TYPE_CHECKING:
+    from ..speedups import Poller, SocketTransport
+
+
+__all__ = ["direct_poller", "direct_transport", "is_direct", "over_socket"]
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+# Where the classes of known loops are defined.
+KNOWN = frozenset({"asyncio", "uvloop"})
+
+
+def wanted(choice: str) -> bool:
+    """
+    Tell whether the environment lets connections do their own input and output.
+
+    Raises:
+        ValueError: There's no such choice.
+    """
+    if choice not in {"", "asyncio", "direct"}:
+        raise ValueError(
+            f"WEBSOCKETS_TRANSPORT must be asyncio or direct, not {choice!r}"
+        )
+    return choice != "asyncio"
+
+
+transports = (
+    native_transports() if wanted(os.environ.get("WEBSOCKETS_TRANSPORT", "")) else None
+)
+
+
+def suits(loop: asyncio.AbstractEventLoop, method: str) -> bool:
+    """Tell whether a loop has ``add_reader()``, and its own method."""
+    classes = type(loop).__mro__
+    known = isinstance(loop, asyncio.SelectorEventLoop) or any(
+        cls.__module__.partition(".")[0] == "uvloop" for cls in classes
+    )
+    if not known or method in getattr(loop, "__dict__", ()):
+        return False
+    owner = next(cls for cls in classes if method in vars(cls))
+    return owner.__module__.partition(".")[0] in KNOWN
+
+
+def direct_transport(
+    loop: asyncio.AbstractEventLoop, method: str
+) -> type[SocketTransport] | None:
+    """Return what to use instead of a method of the loop; :obj:`None`: use that."""
+    if transports is None or not suits(loop, method):
+        return None
+    return transports[0]
+
+
+def direct_poller(loop: asyncio.AbstractEventLoop, method: str) -> Poller | None:
+    """Return what accepts connections instead of a method of the loop, or None."""
+    if transports is None or not suits(loop, method):
+        return None
+    return transports[1](loop)
+
+
+def is_direct(transport: asyncio.BaseTransport) -> bool:
+    """Tell whether a transport is one of ours."""
+    return transports is not None and isinstance(transport, transports[0])
+
+
+def over_socket(
+    make: type[SocketTransport],
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    protocol: P,
+) -> P:
+    """Start a protocol over a connected socket, which is closed if that fails."""
+    try:
+        make(loop, sock).start(protocol)
+    except BaseException:
+        sock.close()
+        raise
+    return protocol
