@@ -35,7 +35,7 @@ NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio
 
 .PHONY: demo test test-native test-twin test-transports test-uvloop leaks coverage \
 	sanitize native-coverage native-warnings lint format typecheck build name clean \
-	compliance compliance-quick interop proxies peers bench
+	compliance compliance-quick interop proxies peers bench bench-instructions
 
 demo: $(VENV)/project
 	$(RUN) examples/demo.py

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .chart import draw
 from .figures import order, summarize
 from .measure import Measurement
 from .processes import ROOT, Failed, Impossible, Laboratory, compile_peer
@@ -44,7 +45,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     add("--ms", type=int, metavar="T", help="how long each time, about (120)")
     add("--quick", action="store_true", help="3 times 50 ms, without the longest")
     add("--list", action="store_true", help="name the scenarios")
-    add("--show", metavar="FILE", help="show figures of an earlier run")
+    add("--show", metavar="FILE", help="show figures of an earlier run, and draw them")
     add("--markdown", action="store_true", help="close with a table in Markdown")
     add(
         "--ours", default=sys.executable, metavar="PYTHON", help="where this library is"
@@ -165,7 +166,7 @@ def run(options: argparse.Namespace, scenarios: list[Scenario]) -> dict[str, Any
 
 
 def main() -> None:
-    """Measure, print, store."""
+    """Measure, print, store, draw."""
     options = arguments()
     scenarios = chosen(options)
     if options.list:
@@ -181,9 +182,11 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         target = folder / "results.json"
         target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    picture = target.with_suffix(".svg")
+    picture.write_text(draw(results), encoding="utf-8")
     print()
     print(show_summary(results, markdown=options.markdown))
-    print(f"\nfigures: {target}")
+    print(f"\nfigures: {target}\npicture: {picture}")
 
 
 if __name__ == "__main__":

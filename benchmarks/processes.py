@@ -280,3 +280,13 @@ def compile_peer(folder: pathlib.Path) -> pathlib.Path:
             return target
         errors = done.stderr
     raise Failed(f"the peer doesn't compile: {errors.decode(errors='replace')}")
+
+
+@contextlib.contextmanager
+def peer_server(peer: pathlib.Path) -> Iterator[dict[str, int]]:
+    """Run the peer's server, for who needs nothing else; give its ports."""
+    process = Process([peer, "serve"], None)
+    try:
+        yield process.answer()
+    finally:
+        process.end()

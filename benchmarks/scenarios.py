@@ -112,7 +112,7 @@ SCENARIOS = (
     memory("", "Memory per idle connection"),
     memory("-deflate", "Memory per connection, deflate", deflate=True),
     memory("-deflate-used", "The same, after one message", deflate=True, used=True),
-    memory("-tls", "Memory per TLS connection, beyond TLS", tls=True),
+    memory("-tls", "Memory per connection, TLS itself apart", tls=True),
     Scenario("handshake", "Server: handshakes", "handshakes"),
     Scenario("connect", "Client: connect and close", "connects"),
     Scenario("deflate-receive", "Receive 1 KiB, deflate", "receive", DEFLATE),

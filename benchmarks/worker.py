@@ -21,36 +21,13 @@ import resource
 import ssl
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
-from .adapters.base import Adapter
+from .adapters import adapter_of, loop_factory
 from .messages import noise, trades
 
 
 Answer = dict[str, Any]
-
-
-def adapter_of(library: str) -> Adapter:
-    """Import a library and what calls it. No process has more than one."""
-    if library == "picows":
-        from .adapters.callbacks import Callbacks
-
-        return Callbacks()
-    if library == "aiohttp":
-        from .adapters.aiohttp_api import Aiohttp
-
-        return Aiohttp()
-    if library == "raw":
-        from .adapters.raw_tcp import RawTcp
-
-        return RawTcp()
-    from .adapters.coroutines import Coroutines
-
-    if library == "websockets-python":
-        # Its optional extension is not found, as on machines without compiler.
-        sys.modules["websockets.speedups"] = None  # type: ignore[assignment]
-    return Coroutines("picows.websockets" if library == "picows-ws" else "websockets")
 
 
 def resident() -> int:
@@ -183,16 +160,6 @@ async def main(library: str, loop: str, certificate: str) -> None:
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers)
-
-
-def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes the loop; :obj:`None` for asyncio's own."""
-    if name == "asyncio":
-        return None
-    import uvloop
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
 
 
 if __name__ == "__main__":

@@ -202,3 +202,11 @@ class Adapter:
             await (await self.connect(url, **options)).close()
             count += 1
         return measured.figures(count)
+
+    async def rounds(self, url: str, message: bytes, count: int) -> None:
+        """Make so many round trips and nothing else, for who counts instructions."""
+        connection = await self.connect(url)
+        send, receive = connection.send, connection.receive
+        for _ in range(count):
+            await send(message)
+            await receive()

@@ -224,3 +224,23 @@ class Callbacks(Adapter):
         self.servers.append(server)
         port: int = server.sockets[0].getsockname()[1]
         return port
+
+    async def rounds(self, url: str, message: bytes, count: int) -> None:
+        """Make so many round trips and nothing else."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        class Client(WSListener):
+            def on_ws_connected(self, transport: Any) -> None:
+                self.left = count
+                transport.send(WSMsgType.BINARY, message)
+
+            def on_ws_frame(self, transport: Any, frame: Any) -> None:
+                frame.get_payload_as_bytes()
+                self.left -= 1
+                if self.left:
+                    transport.send(WSMsgType.BINARY, message)
+                else:
+                    done.set_result(None)
+
+        await ws_connect(Client, url, **self.options())
+        await done

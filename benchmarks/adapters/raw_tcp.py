@@ -64,6 +64,31 @@ class Client(asyncio.BufferedProtocol):
         self.transport.write(self.message)
 
 
+class Rounds(asyncio.BufferedProtocol):
+    """Makes round trips and nothing else."""
+
+    def __init__(self, message: bytes, count: int, done: asyncio.Future[None]) -> None:
+        self.message, self.left, self.done = message, count, done
+        self.buffer = memoryview(bytearray(BUFFER))
+
+    def connection_made(self, transport: Any) -> None:
+        """Send the first message."""
+        self.transport = transport
+        transport.write(self.message)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Receive into the same memory again and again."""
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Send the next message, or end."""
+        self.left -= 1
+        if self.left:
+            self.transport.write(self.message)
+        else:
+            self.done.set_result(None)
+
+
 class Echo(asyncio.BufferedProtocol):
     """Sends back what comes."""
 
@@ -117,3 +142,14 @@ class RawTcp(Adapter):
         server = await loop.create_server(lambda: Echo(self), "127.0.0.1", 0)
         port: int = server.sockets[0].getsockname()[1]
         return port
+
+    async def rounds(self, url: str, message: bytes, count: int) -> None:
+        """Make so many round trips and nothing else."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        address = urllib.parse.urlsplit(url)
+        assert address.port is not None
+        await loop.create_connection(
+            lambda: Rounds(message, count, done), "127.0.0.1", address.port
+        )
+        await done
