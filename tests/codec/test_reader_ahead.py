@@ -250,3 +250,17 @@ def test_end_behind_messages_that_nobody_took(text, masked, missing):
     assert made.unfinished() == missing
     made.drop()
     assert made.unfinished() == missing
+
+
+def test_messages_taken_while_dropped_bytes_arrive():
+    """After drop(), messages can be taken while more comes and is dropped."""
+    made = reader(TEXT_A + frame(0x01, b"x") + frame(0x80, b"y"))
+    made.scan()
+    made.drop()
+    assert made.read() == (0x81, b"a", True)
+    made.feed(TEXT_A[:2])
+    assert made.scan() == []
+    assert made.read() == (0x01, b"x", True)
+    made.feed(TEXT_A[2:] + PING_1)
+    assert made.scan() == [(0x89, b"1")]
+    assert read_all(made) == [(0x80, b"y", True)]
