@@ -12,6 +12,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Names that are looked up often: field and text. */
+#define WS_NAMES(NAME)                                                                 \
+    NAME(call_soon, "call_soon")                                                       \
+    NAME(check_congestion, "_check_congestion")                                        \
+    NAME(close, "close")                                                               \
+    NAME(expect_continuation_frame, "expect_continuation_frame")                       \
+    NAME(fail, "_fail")                                                                \
+    NAME(flush_soon, "_flush_soon")                                                    \
+    NAME(paused, "paused")                                                             \
+    NAME(receive, "_receive")                                                          \
+    NAME(recv, "recv")                                                                 \
+    NAME(state, "_state")                                                              \
+    NAME(throw, "throw")                                                               \
+    NAME(wait_drained, "_wait_drained")                                                \
+    NAME(write, "write")                                                               \
+    NAME(writes, "writes")
+
 /* PerMessageDeflate, see deflate.c: the class, where its slots are, what is called. */
 typedef struct {
     PyObject *type; /* NULL until the first message */
@@ -36,15 +53,42 @@ typedef struct {
 
 struct WsTransports;
 
-/* Each subject adds its types here, and the names that it looks up often. */
-typedef struct {
-    int initialized;
+/* Each subject adds its types here, and what it looks up often. */
+typedef struct WsState {
+#define NAME(field, text) PyObject *name_##field;
+    WS_NAMES(NAME)
+#undef NAME
+    PyObject *names_context; /* ("context",) */
+
     PyTypeObject *reader_type;
     PyTypeObject *message_type;
     uint8_t random[1024]; /* see random.c */
     size_t random_left;   /* bytes at its start that nobody has got */
     WsDeflate deflate;
     struct WsTransports *transports; /* see transport.h; may be NULL */
+
+    /* The hot path. */
+    PyTypeObject *waiter_type;
+    PyTypeObject *method_type;
+    PyTypeObject *call_type;
+    PyTypeObject *buffer_type;
+    PyTypeObject *hot_type;
+    PyObject *methods[3]; /* by kind, see method.h */
+    PyObject *stop;       /* a StopIteration to use again, or NULL */
+
+    /* See bind.c. */
+    PyTypeObject *session_type;
+    PyObject *current_task;
+    PyObject *cancelled_error;
+    PyObject *invalid_state_error;
+    PyObject *open;
+    Py_ssize_t session_messages;
+    Py_ssize_t session_protocol;
+    Py_ssize_t session_streaming;
+    Py_ssize_t session_wanted;
+    Py_ssize_t session_reading_paused;
+    Py_ssize_t messages_message;
+    Py_ssize_t messages_frames;
 } WsState;
 
 /* Return the state of the module. */
@@ -81,5 +125,9 @@ ws_raise(PyObject *error)
     PyErr_SetObject((PyObject *)Py_TYPE(error), error);
     Py_DECREF(error);
 }
+
+/* Return the state of the module that made a type or one of its bases; NULL with an
+   exception if none did. */
+WsState *ws_state_of(PyTypeObject *type);
 
 #endif

@@ -7,7 +7,10 @@
    every interpreter of a process may load it. */
 
 #include "common.h"
+
+#include "bind.h"
 #include "deflate.h"
+#include "hot.h"
 #include "mask.h"
 #include "message.h"
 #include "random.h"
@@ -18,19 +21,21 @@
 static PyMethodDef functions[] = {
     {"apply_mask", (PyCFunction)(void (*)(void))ws_apply_mask,
      METH_FASTCALL | METH_KEYWORDS, ws_apply_mask_doc},
+    {"bind", (PyCFunction)(void (*)(void))ws_bind, METH_FASTCALL, ws_bind_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static int
 execute(PyObject *module)
 {
-    ws_state(module)->initialized = 1;
-    if (ws_add_reader(module) < 0 || ws_add_message(module) < 0
-        || ws_add_utf8(module) < 0 || ws_add_writer(module) < 0
-        || ws_add_random(module) < 0) {
+    if (ws_add_names(module) < 0 || ws_add_reader(module) < 0
+        || ws_add_message(module) < 0 || ws_add_utf8(module) < 0
+        || ws_add_writer(module) < 0 || ws_add_random(module) < 0
+        || ws_add_deflate(module) < 0 || ws_add_transports(module) < 0
+        || ws_add_hot(module) < 0) {
         return -1;
     }
-    return ws_add_deflate(module) < 0 ? -1 : ws_add_transports(module);
+    return 0;
 }
 
 static int
@@ -41,7 +46,10 @@ traverse(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->reader_type);
     Py_VISIT(state->message_type);
-    stop = ws_deflate_traverse(state, visit, arg);
+    stop = ws_hot_traverse(state, visit, arg);
+    if (stop == 0) {
+        stop = ws_deflate_traverse(state, visit, arg);
+    }
     return stop ? stop : ws_traverse_transports(state, visit, arg);
 }
 
@@ -54,6 +62,8 @@ clear(PyObject *module)
     Py_CLEAR(state->message_type);
     ws_deflate_clear(state);
     ws_clear_transports(state);
+    ws_hot_clear(state);
+    ws_clear_names(state);
     return 0;
 }
 
@@ -83,6 +93,14 @@ static struct PyModuleDef definition = {
     .m_clear = clear,
     .m_free = release,
 };
+
+WsState *
+ws_state_of(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &definition);
+
+    return module == NULL ? NULL : ws_state(module);
+}
 
 PyMODINIT_FUNC PyInit_speedups(void);
 

@@ -1,12 +1,15 @@
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from ._codec.message import Message as Message
 from ._codec.reader import FrameReader as FrameReader
 from ._codec.utf8 import Utf8Validator as Utf8Validator
 from ._codec.writer import serialize_frame as serialize_frame
 from ._codec.writer import serialize_in_pieces as serialize_in_pieces
+from .asyncio._hot import Hot as Hot
+from .asyncio._hot import ReadBuffer as ReadBuffer
 from .extensions.permessage_deflate import PerMessageDeflate
 from .typing import BytesLike, DataLike
 
@@ -40,3 +43,18 @@ class Poller:
     def transports(self) -> list[SocketTransport]: ...
 
 def load_transports() -> tuple[type[SocketTransport], type[Poller]]: ...
+
+class Method:
+    def __init__(
+        self, kind: str, twin: Callable[..., Coroutine[Any, Any, Any]]
+    ) -> None: ...
+
+def bind(
+    session: type,
+    messages: type,
+    current_task: Callable[..., Any],
+    cancelled: type,
+    invalid_state: type,
+    open_state: object,
+    /,
+) -> None: ...

@@ -18,37 +18,35 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._session import ConnectionAttributes, Session, water_marks
 from ..exceptions import ConcurrencyError
+from ..protocol import Protocol
+from ._native import DIRECT_WAKE, Hot, ReadBuffer
 from ._output import Output
 from ._timers import Alarm, timers_of
 from ._waiters import Waiters
 
 
 if TYPE_CHECKING:
-    from ..protocol import Protocol
     from ._network import AsyncioStream
 
 
 __all__ = ["ConnectionIO"]
 
-# Transports that read into a buffer of ours spare asyncio a new one for every read, of
-# 256 KiB, which the system maps and unmaps each time. uvloop has one of its own, and calls
-# data_received(), since a connection is an asyncio.Protocol, too.
-READ_BUFFER_SIZE = 256 * 1024
-
-read_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = (
+read_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ReadBuffer] = (
     weakref.WeakKeyDictionary()
 )
 
 
-def read_buffer(loop: asyncio.AbstractEventLoop) -> memoryview:
+def read_buffer(loop: asyncio.AbstractEventLoop) -> ReadBuffer:
     """Return the buffer that all connections of a loop read into."""
     buffer = read_buffers.get(loop)
     if buffer is None:
-        buffer = read_buffers[loop] = memoryview(bytearray(READ_BUFFER_SIZE))
+        buffer = read_buffers[loop] = ReadBuffer()
     return buffer
 
 
-class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Protocol):
+class ConnectionIO(
+    Hot, ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Protocol
+):
     """A transport, a session, and what moves between them."""
 
     # Kept here until they differ: objects with more than 30 attributes of their own take
@@ -56,16 +54,11 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
     _alarm: Alarm | None = None
     _alarm_at = 0.0
     _reading_paused = False
-    _congested = False
     # The connection was lost before the output that waited was written.
     _cut_off = False
     _lost = False
-    _receiving = False
-    _receiver: asyncio.Future[None] | None = None
     # Identity of the latest recv_streaming().
     _streamer: object | None = None
-    _sending_fragments = False
-    _burst = 0
 
     def __init__(
         self,
@@ -140,7 +133,28 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         Counted as frames: after compression, with headers. With TLS, up to 64 KiB inside
         the event loop's TLS layer aren't counted.
         """
-        return 0 if self._session is None or self._lost else self._output.unsent
+        if self._session is None or self._lost:
+            return 0
+        return self._output.unsent + self._corked
+
+    @property
+    def join_sends(self) -> bool:
+        """
+        Whether small messages sent in the same turn of the event loop leave together.
+
+        By default each leaves at once, except for answers to a burst of messages that
+        have already arrived. Set it to send bursts in fewer packets and system calls, if a
+        message may wait until the task that sends lets others run. Messages of up to
+        4 KiB are joined, up to 16 KiB.
+        """
+        return self._corking
+
+    @join_sends.setter
+    def join_sends(self, join: bool) -> None:
+        self._corking = join
+        if self._session is not None:
+            # The native code has its own way, and they must not mix.
+            self._output.join = join and not self._fast
 
     # -- private
 
@@ -188,6 +202,8 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         """Do what the session decided."""
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
+        if self._corked:
+            self._flush()
         if self.protocol.writes:
             for data in session.data_to_send():
                 output.write(data)
@@ -201,6 +217,10 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             self._arm_timer(session.next_deadline())
         if session.reading_paused is not self._reading_paused:
             self._pause_reading(session.reading_paused)
+        if self._waiting:
+            if session.readable:
+                self._wake()
+            return
         receiver = self._receiver
         if receiver is not None and not receiver.done() and session.readable:
             receiver.set_result(None)
@@ -249,10 +269,41 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         self._alarm = None
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
-        session.written = output.taken
+        session.written = output.taken + self._passed_by
+        session.pings.received_at = max(session.pings.received_at, self._received_at)
         # The loop fires timers up to one tick of its clock too early.
         session.deadline_reached(max(self._alarm_at, self._now()))
         self._pump()
+
+    # -- native code
+
+    def _take_shortcuts(self, session: Session) -> None:
+        """Let native code handle plain messages, since nobody looks at them as they pass."""
+        high, low = water_marks("max_queue", self._settings[3])
+        protocol = self.protocol
+        self._begin(
+            session,
+            self._output,
+            self.transport,
+            self.loop,
+            protocol.deflate,
+            high,
+            low,
+            protocol.max_message_size,
+            protocol.max_fragment_size,
+            DIRECT_WAKE and not self.loop.get_debug(),
+        )
+
+    def _receive(self, data: bytes = b"") -> None:
+        """Process bytes; without any, look again at what is there, and at the water marks."""
+        session = self._session
+        assert session is not None  # the opening handshake is over
+        session.receive_data(data, self._now())
+        self._pump()
+
+    def _flush_soon(self) -> None:
+        """Write what is kept to leave together, when the running task lets others run."""
+        self.loop.call_soon(self._flush)
 
     # -- asyncio.Protocol
 
@@ -269,25 +320,9 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
             close_timeout=close_timeout,
             max_queue=max_queue,
         )
-        self._pump()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the transport puts bytes, until :meth:`buffer_updated`."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Process bytes that the transport put into the buffer."""
-        session = self._session
-        assert session is not None  # the opening handshake is over
-        self._burst = 0
-        session.receive_data(bytes(self._buffer[:nbytes]), self._now())
-        self._pump()
-
-    def data_received(self, data: bytes) -> None:
-        """Process bytes from the transport."""
-        assert self._session is not None
-        self._burst = 0
-        self._session.receive_data(data, self._now())
+        if ordinary(self.protocol) and has_known_clock(self.loop):
+            self._take_shortcuts(self._session)
+        self.join_sends = self._corking
         self._pump()
 
     def eof_received(self) -> bool:
@@ -327,3 +362,21 @@ class ConnectionIO(ConnectionAttributes, asyncio.BufferedProtocol, asyncio.Proto
         if not self._lost:
             self._output.resume()
             self._check_congestion()
+
+
+def ordinary(protocol: Protocol) -> bool:
+    """Tell whether nobody wants to see each frame: no program, no extension, no DEBUG log."""
+    return not (
+        protocol.debug
+        or protocol.hooked
+        or type(protocol).send_frame is not Protocol.send_frame
+        or "send_frame" in vars(protocol)
+    )
+
+
+def has_known_clock(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether a connection of this loop goes by :func:`time.monotonic`."""
+    return (
+        not isinstance(loop, asyncio.BaseEventLoop)
+        or type(loop).time is asyncio.BaseEventLoop.time
+    )

@@ -1,21 +1,69 @@
-"""What the asyncio face has of native code.
+"""The asyncio face's choice between native code and its Python twin.
 
-Owns: the choice between that and what asyncio offers.
-Doesn't know: what is done with it.
+Owns: who implements the base class of connections, and their hot methods.
+Doesn't know: what they do.
+
+The choice follows that of ``_codec``. ``WEBSOCKETS_DIRECT_WAKE=0`` in the environment lets
+tasks run in the next turn of the event loop, as with futures, instead of at once when
+their message has arrived.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
 
 from .._codec import NATIVE
+from .._messages import Messages
+from .._session import Session
+from ..protocol import OPEN
+from . import _hot
 
 
 if TYPE_CHECKING:
     from ..speedups import Poller, SocketTransport
 
 
-__all__ = ["native_transports"]
+__all__ = [
+    "DIRECT_WAKE",
+    "Hot",
+    "ReadBuffer",
+    "classes",
+    "install",
+    "native_transports",
+]
+
+DIRECT_WAKE = os.environ.get("WEBSOCKETS_DIRECT_WAKE", "") != "0"
+
+# Methods that have a native form.
+METHODS = ("recv", "__anext__", "send")
+
+
+def classes(native: bool) -> Any:
+    """Return the classes ``Hot`` and ``ReadBuffer`` of one implementation."""
+    if not native:
+        return _hot.Hot, _hot.ReadBuffer
+    from .. import speedups
+
+    speedups.bind(
+        Session,
+        Messages,
+        asyncio.current_task,
+        asyncio.CancelledError,
+        asyncio.InvalidStateError,
+        OPEN,
+    )
+    return speedups.Hot, speedups.ReadBuffer
+
+
+def install(cls: type, native: bool) -> None:
+    """Give a class of connections the native form of its hot methods."""
+    if native:
+        from ..speedups import Method
+
+        for name in METHODS:
+            setattr(cls, name, Method(name, vars(cls)[name]))
 
 
 def native_transports() -> tuple[type[SocketTransport], type[Poller]] | None:
@@ -27,3 +75,9 @@ def native_transports() -> tuple[type[SocketTransport], type[Poller]] | None:
     except ImportError:  # on Windows
         return None
     return load_transports()
+
+
+if TYPE_CHECKING:
+    from ._hot import Hot, ReadBuffer
+else:
+    Hot, ReadBuffer = classes(NATIVE)

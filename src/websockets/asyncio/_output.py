@@ -27,6 +27,10 @@ __all__ = ["Output"]
 # What is handed to the transport at a time: enough to fill a socket's buffer.
 BATCH = 256 * 1024
 
+# With `join`: what counts as small, and how much leaves together at most.
+SMALL = 4096
+JOINED = 16384
+
 
 class Output:
     """
@@ -41,6 +45,8 @@ class Output:
 
     __slots__ = (
         "_high",
+        "_kept",
+        "_kept_size",
         "_low",
         "_queue",
         "_queued",
@@ -48,6 +54,7 @@ class Output:
         "_transport",
         "ended",
         "ending",
+        "join",
         "paused",
     )
 
@@ -63,6 +70,10 @@ class Output:
         self._queue: deque[bytes] | None = None
         self._queued = 0
         self._total = 0
+        #: Small pieces written in the same turn of the event loop leave together.
+        self.join = False
+        self._kept: list[bytes] | None = None
+        self._kept_size = 0
         #: The peer has ended its side: after ours, nothing remains.
         self.ending = False
         #: Nothing can be written any more.
@@ -73,7 +84,7 @@ class Output:
     @property
     def unsent(self) -> int:
         """Number of bytes that the system hasn't taken."""
-        return self._queued + self._transport.get_write_buffer_size()
+        return self._queued + self._kept_size + self._transport.get_write_buffer_size()
 
     @property
     def taken(self) -> int:
@@ -101,7 +112,9 @@ class Output:
 
     def write(self, data: bytes) -> None:
         """Write bytes, now or later; the empty bytes object is a half-close."""
-        if self.paused:
+        if self._kept is not None or self.join:
+            self._join(data)
+        elif self.paused:
             if self.ended:
                 return
             if self._queue is None:
@@ -113,6 +126,31 @@ class Output:
         else:
             self._end()
         self._total += len(data)
+
+    def _join(self, data: bytes) -> None:
+        """Keep a small piece for a moment; anything else leaves, after what was kept."""
+        size = len(data)
+        small = self.join and not self.paused and 0 < size <= SMALL
+        if not small or self._kept_size + size > JOINED:
+            self.leave()
+        if not small:
+            join, self.join = self.join, False
+            self.write(data)
+            self.join = join
+            return
+        if self._kept is None:
+            self._kept = []
+            asyncio.get_running_loop().call_soon(self.leave)
+        self._kept.append(data)
+        self._kept_size += size
+        self._total += size
+
+    def leave(self) -> None:
+        """Write what was kept."""
+        kept, self._kept, self._kept_size = self._kept, None, 0
+        if kept is not None and not self.ended:
+            # It can't be paused: what is written in between isn't kept.
+            self._transport.write(b"".join(kept))
 
     def pause(self) -> None:
         """Note that the transport couldn't write everything."""
@@ -141,8 +179,8 @@ class Output:
 
     def stop(self) -> None:
         """Forget what waits, and what comes: nobody is there to receive it."""
-        self._queue = None
-        self._queued = 0
+        self._queue = self._kept = None
+        self._queued = self._kept_size = 0
         # So that writing looks at one flag only.
         self.ended = self.paused = True
 

@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from .._codec import NATIVE
 from ..exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedOK
 from ..frames import CloseCode
 from ..protocol import OPEN
 from ._fragments import fragments
 from ._io import ConnectionIO
+from ._native import install
 
 
 if TYPE_CHECKING:
@@ -428,6 +430,9 @@ class Connection(ConnectionIO):
         await self.close(
             CloseCode.NORMAL_CLOSURE if exc_type is None else CloseCode.INTERNAL_ERROR
         )
+
+
+install(Connection, NATIVE)
 
 
 def payload_of(data: Any) -> bytes:

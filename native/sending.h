@@ -1,0 +1,21 @@
+/* Sending messages.
+
+   Owns: the bytes of a frame on their way to the system; corking.
+   Doesn't know: awaitables, what the peer sends. */
+
+#ifndef WEBSOCKETS_SENDING_H
+#define WEBSOCKETS_SENDING_H
+
+#include "hot.h"
+
+/* Send a message, whole. 1 when it's written or queued, 0 if Python has to do it,
+   -1 with an exception. */
+int ws_send(WsHot *hot, PyObject *message);
+
+/* Write the bytes of a whole frame for all: the same three results. */
+int ws_send_frame(WsHot *hot, PyObject *frame);
+
+/* Let what is corked leave: 0 or -1. */
+int ws_flush(WsHot *hot);
+
+#endif

@@ -1,0 +1,316 @@
+/* Waking a task directly. A future would make the loop run the task in its next
+   turn, which costs as much as everything else that happens to a small message. */
+
+#include "waiter.h"
+
+WsWaiter *
+ws_waiter_renew(WsState *state, WsWaiter **slot, PyObject *loop)
+{
+    WsWaiter *waiter = *slot;
+
+    /* The task that waited last may still hold it, in a traceback for example. */
+    if (waiter == NULL || Py_REFCNT(waiter) > 1) {
+        waiter = PyObject_GC_New(WsWaiter, state->waiter_type);
+        if (waiter == NULL) {
+            return NULL;
+        }
+        waiter->state = state;
+        waiter->loop = Py_NewRef(loop);
+        waiter->wakeup = waiter->context = waiter->message = NULL;
+        PyObject_GC_Track(waiter);
+        Py_XSETREF(*slot, waiter);
+    }
+    Py_CLEAR(waiter->wakeup);
+    Py_CLEAR(waiter->context);
+    Py_CLEAR(waiter->message);
+    waiter->blocking = 1;
+    waiter->done = 0;
+    waiter->cancelled = 0;
+    return (WsWaiter *)Py_NewRef(waiter);
+}
+
+/* loop.call_soon(wakeup, waiter, context=context) */
+static int
+call_soon(WsWaiter *waiter, PyObject *wakeup, PyObject *context)
+{
+    PyObject *args[4] = {waiter->loop, wakeup, (PyObject *)waiter, context};
+    PyObject *handle;
+
+    if (context == NULL) {
+        handle = PyObject_VectorcallMethod(waiter->state->name_call_soon, args, 3, NULL);
+    }
+    else {
+        handle = PyObject_VectorcallMethod(waiter->state->name_call_soon, args, 3,
+                                           waiter->state->names_context);
+    }
+    if (handle == NULL) {
+        return -1;
+    }
+    Py_DECREF(handle);
+    return 0;
+}
+
+int
+ws_waiter_schedule(WsWaiter *waiter)
+{
+    PyObject *wakeup = waiter->wakeup;
+    PyObject *context = waiter->context;
+    int result = 0;
+
+    waiter->done = 1;
+    waiter->wakeup = waiter->context = NULL;
+    if (wakeup != NULL) {
+        result = call_soon(waiter, wakeup, context);
+        Py_DECREF(wakeup);
+    }
+    Py_XDECREF(context);
+    return result;
+}
+
+int
+ws_waiter_fire(WsWaiter *waiter)
+{
+    PyObject *wakeup = waiter->wakeup;
+    PyObject *context = waiter->context;
+    PyObject *result;
+
+    if (wakeup == NULL || context == NULL || !PyContext_CheckExact(context)) {
+        return ws_waiter_schedule(waiter);
+    }
+    if (PyContext_Enter(context) < 0) {
+        /* It is where we are: the loop gave our callback the task's context. */
+        PyErr_Clear();
+        return ws_waiter_schedule(waiter);
+    }
+    waiter->done = 1;
+    waiter->wakeup = waiter->context = NULL;
+    result = PyObject_CallOneArg(wakeup, (PyObject *)waiter);
+    if (result == NULL) {
+        PyObject *type, *value, *traceback;
+
+        PyErr_Fetch(&type, &value, &traceback);
+        PyContext_Exit(context);
+        PyErr_Restore(type, value, traceback);
+    }
+    else {
+        Py_DECREF(result);
+        PyContext_Exit(context);
+    }
+    Py_DECREF(wakeup);
+    Py_DECREF(context);
+    return result == NULL ? -1 : 0;
+}
+
+/* -- what tasks call ------------------------------------------------------- */
+
+static PyObject *
+waiter_add_done_callback(WsWaiter *waiter, PyObject *const *args, Py_ssize_t nargs,
+                         PyObject *kwnames)
+{
+    Py_ssize_t named = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    PyObject *context = named ? args[nargs] : NULL;
+
+    if (nargs != 1 || named > 1
+        || (named && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(kwnames, 0),
+                                                      "context"))) {
+        PyErr_SetString(PyExc_TypeError,
+                        "add_done_callback() takes a callback and a context");
+        return NULL;
+    }
+    if (waiter->wakeup != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "a task is waiting for this already");
+        return NULL;
+    }
+    if (context == Py_None) {
+        context = NULL;
+    }
+    if (waiter->done) {
+        if (call_soon(waiter, args[0], context) < 0) {
+            return NULL;
+        }
+        Py_RETURN_NONE;
+    }
+    waiter->wakeup = Py_NewRef(args[0]);
+    waiter->context = Py_XNewRef(context);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+waiter_remove_done_callback(WsWaiter *waiter, PyObject *callback)
+{
+    int same;
+
+    if (waiter->wakeup == NULL) {
+        return PyLong_FromLong(0);
+    }
+    same = PyObject_RichCompareBool(waiter->wakeup, callback, Py_EQ);
+    if (same < 0) {
+        return NULL;
+    }
+    if (same) {
+        Py_CLEAR(waiter->wakeup);
+        Py_CLEAR(waiter->context);
+    }
+    return PyLong_FromLong(same);
+}
+
+static PyObject *
+waiter_result(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+{
+    if (waiter->cancelled) {
+        if (waiter->message == NULL) {
+            PyErr_SetNone(waiter->state->cancelled_error);
+        }
+        else {
+            PyErr_SetObject(waiter->state->cancelled_error, waiter->message);
+        }
+        return NULL;
+    }
+    if (!waiter->done) {
+        PyErr_SetString(waiter->state->invalid_state_error, "Result is not set.");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+waiter_cancel(WsWaiter *waiter, PyObject *const *args, Py_ssize_t nargs,
+              PyObject *kwnames)
+{
+    Py_ssize_t count = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+
+    if (count > 1) {
+        PyErr_SetString(PyExc_TypeError, "cancel() takes a message");
+        return NULL;
+    }
+    if (waiter->done) {
+        Py_RETURN_FALSE;
+    }
+    waiter->cancelled = 1;
+    if (count && args[0] != Py_None) {
+        waiter->message = Py_NewRef(args[0]);
+    }
+    if (ws_waiter_schedule(waiter) < 0) {
+        return NULL;
+    }
+    Py_RETURN_TRUE;
+}
+
+static PyObject *
+waiter_done(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(waiter->done);
+}
+
+static PyObject *
+waiter_cancelled(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+{
+    return PyBool_FromLong(waiter->cancelled);
+}
+
+static PyObject *
+waiter_get_loop(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+{
+    return Py_NewRef(waiter->loop);
+}
+
+static PyObject *
+waiter_get_blocking(WsWaiter *waiter, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(waiter->blocking);
+}
+
+static int
+waiter_set_blocking(WsWaiter *waiter, PyObject *value, void *Py_UNUSED(closure))
+{
+    int blocking = value == NULL ? -1 : PyObject_IsTrue(value);
+
+    if (blocking < 0) {
+        if (value == NULL) {
+            PyErr_SetString(PyExc_AttributeError, "cannot delete attribute");
+        }
+        return -1;
+    }
+    waiter->blocking = (char)blocking;
+    return 0;
+}
+
+/* -- the type -------------------------------------------------------------- */
+
+static int
+waiter_traverse(WsWaiter *waiter, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(waiter));
+    Py_VISIT(waiter->loop);
+    Py_VISIT(waiter->wakeup);
+    Py_VISIT(waiter->context);
+    Py_VISIT(waiter->message);
+    return 0;
+}
+
+static int
+waiter_clear(WsWaiter *waiter)
+{
+    Py_CLEAR(waiter->loop);
+    Py_CLEAR(waiter->wakeup);
+    Py_CLEAR(waiter->context);
+    Py_CLEAR(waiter->message);
+    return 0;
+}
+
+static void
+waiter_dealloc(WsWaiter *waiter)
+{
+    PyTypeObject *type = Py_TYPE(waiter);
+
+    PyObject_GC_UnTrack(waiter);
+    waiter_clear(waiter);
+    PyObject_GC_Del(waiter);
+    Py_DECREF(type);
+}
+
+static PyMethodDef waiter_methods[] = {
+    {"add_done_callback", (PyCFunction)(void (*)(void))waiter_add_done_callback,
+     METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"remove_done_callback", (PyCFunction)waiter_remove_done_callback, METH_O, NULL},
+    {"result", (PyCFunction)waiter_result, METH_NOARGS, NULL},
+    {"cancel", (PyCFunction)(void (*)(void))waiter_cancel,
+     METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"done", (PyCFunction)waiter_done, METH_NOARGS, NULL},
+    {"cancelled", (PyCFunction)waiter_cancelled, METH_NOARGS, NULL},
+    {"get_loop", (PyCFunction)waiter_get_loop, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef waiter_getset[] = {
+    {"_asyncio_future_blocking", (getter)waiter_get_blocking,
+     (setter)waiter_set_blocking, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot waiter_slots[] = {
+    {Py_tp_dealloc, waiter_dealloc},
+    {Py_tp_traverse, waiter_traverse},
+    {Py_tp_clear, waiter_clear},
+    {Py_tp_methods, waiter_methods},
+    {Py_tp_getset, waiter_getset},
+    {0, NULL},
+};
+
+static PyType_Spec waiter_spec = {
+    .name = "websockets.speedups.Waiter",
+    .basicsize = sizeof(WsWaiter),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = waiter_slots,
+};
+
+int
+ws_add_waiter(PyObject *module)
+{
+    WsState *state = ws_state(module);
+
+    state->waiter_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &waiter_spec,
+                                                                  NULL);
+    return state->waiter_type == NULL ? -1 : 0;
+}

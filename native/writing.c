@@ -1,0 +1,179 @@
+/* Large frames leave in parts on our sockets: a part is masked, written, and the next one
+   uses the same memory, so the processor's cache serves for all of it. */
+
+#include "writing.h"
+
+#include "mask.h"
+#include "transport.h"
+#include "writer.h"
+
+#include <string.h>
+
+/* A multiple of the mask's size. */
+#define PART 131072
+
+#define HEADER 14
+
+int
+ws_attribute_is(PyObject *object, PyObject *name, PyObject *value)
+{
+    PyObject *found = PyObject_GetAttr(object, name);
+
+    if (found == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(found);
+    return found == value;
+}
+
+int
+ws_may_write(WsHot *hot)
+{
+#ifdef WS_SOCKETS
+    if (hot->socket) {
+        return !ws_transport_closing(hot->transport)
+               && ws_transport_unsent(hot->transport) == 0;
+    }
+#endif
+    return ws_attribute_is(hot->output, hot->state->name_paused, Py_False);
+}
+
+int
+ws_after_writing(WsHot *hot, size_t size)
+{
+    PyObject *result;
+
+    hot->written += size;
+    if (ws_may_write(hot)) {
+        return 1;
+    }
+    result = PyObject_CallMethodNoArgs((PyObject *)hot,
+                                       hot->state->name_check_congestion);
+    if (result == NULL) {
+        return -1;
+    }
+    Py_DECREF(result);
+    return 1;
+}
+
+/* -- transports in Python -------------------------------------------------- */
+
+/* transport.write(data) */
+static int
+call_write(WsHot *hot, PyObject *data)
+{
+    PyObject *result = PyObject_CallMethodOneArg(hot->transport,
+                                                 hot->state->name_write, data);
+
+    if (result == NULL) {
+        return -1;
+    }
+    Py_DECREF(result);
+    return 0;
+}
+
+/* In one new object. */
+static int
+write_joined(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *data,
+             size_t size, const uint8_t *key)
+{
+    PyObject *frame = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(length + size));
+    uint8_t *target;
+    int result;
+
+    if (frame == NULL) {
+        return -1;
+    }
+    target = (uint8_t *)PyBytes_AS_STRING(frame);
+    memcpy(target, header, length);
+    if (key != NULL) {
+        ws_xor(target + length, data, size, key);
+    }
+    else {
+        memcpy(target + length, data, size);
+    }
+    result = call_write(hot, frame);
+    Py_DECREF(frame);
+    return result;
+}
+
+/* -- transports of ours ---------------------------------------------------- */
+
+#ifdef WS_SOCKETS
+
+static int
+write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
+             size_t size, const uint8_t *key)
+{
+    uint8_t *part = PyMem_Malloc(size < PART ? size : PART);
+    struct iovec parts[2] = {{header, length}, {part, 0}};
+    size_t done = 0;
+    int result = 0;
+
+    if (part == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    while (done < size && result == 0) {
+        size_t step = size - done < PART ? size - done : PART;
+
+        ws_xor(part, data + done, step, key);
+        parts[1].iov_len = step;
+        result = ws_transport_send(hot->transport, done ? parts + 1 : parts,
+                                   done ? 1 : 2);
+        done += step;
+    }
+    PyMem_Free(part);
+    return result;
+}
+
+#endif
+
+/* -- both ------------------------------------------------------------------ */
+
+int
+ws_write_bytes(WsHot *hot, const uint8_t *data, size_t size)
+{
+#ifdef WS_SOCKETS
+    if (hot->socket) {
+        struct iovec part = {(void *)data, size};
+
+        return ws_transport_send(hot->transport, &part, 1);
+    }
+#endif
+    return write_joined(hot, NULL, 0, data, size, NULL);
+}
+
+int
+ws_write_object(WsHot *hot, PyObject *data)
+{
+#ifdef WS_SOCKETS
+    if (hot->socket) {
+        struct iovec part = {PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
+
+        return ws_transport_send(hot->transport, &part, 1);
+    }
+#endif
+    return call_write(hot, data);
+}
+
+int
+ws_write_frame(WsHot *hot, uint8_t head, const uint8_t *data, size_t size,
+               const uint8_t *key)
+{
+    uint8_t header[HEADER];
+    size_t length = ws_frame_header(header, head, size, key);
+
+#ifdef WS_SOCKETS
+    if (hot->socket && key != NULL) {
+        return write_masked(hot, header, length, data, size, key);
+    }
+    if (hot->socket) {
+        struct iovec parts[2] = {{header, length}, {(void *)data, size}};
+
+        return ws_transport_send(hot->transport, parts, 2);
+    }
+#endif
+    return write_joined(hot, header, length, data, size, key);
+}

@@ -1,0 +1,82 @@
+"""What happens to every message, on the way between transport and session: the Python twin.
+
+Owns: bytes from the transport on their way to the session; the read buffer of a loop;
+what a connection remembers about who waits.
+Doesn't know: how a task waits (see ``connection``), writing (see ``_io``).
+
+Its native counterpart takes messages out of the bytes itself, runs the task that waits
+for one at once, and builds frames, as long as nothing extraordinary happens. What is a
+method without effect here is where it is told of what it can't see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+
+__all__ = ["Hot", "ReadBuffer"]
+
+# Transports that read into a buffer of ours spare asyncio a new one for every read, of
+# 256 KiB, which the system maps and unmaps each time. uvloop has one of its own, and calls
+# data_received(), since a connection is an asyncio.Protocol, too.
+READ_BUFFER_SIZE = 256 * 1024
+
+
+class ReadBuffer:
+    """What all connections of a loop read into."""
+
+    __slots__ = ("view",)
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_BUFFER_SIZE))
+
+
+class Hot:
+    """The base class of connections."""
+
+    # Kept here until they differ: objects with more than 30 attributes of their own take
+    # a kilobyte more (CPython 3.11 to 3.13).
+    _receiving = False
+    # What recv() waits for, when it waits in Python.
+    _receiver: asyncio.Future[None] | None = None
+    _sending_fragments = False
+    # More is unsent than write_limit allows.
+    _congested = False
+    # Small messages sent in a burst are joined; see ConnectionIO.join_sends.
+    _corking = False
+    # Messages sent since something was received.
+    _burst = 0
+
+    # These change in the native form only: it takes shortcuts; recv() waits there; bytes kept to
+    # leave together; bytes that passed by the output queue; when bytes came, in seconds.
+    _fast = False
+    _waiting = False
+    _corked = 0
+    _passed_by = 0
+    _received_at = 0.0
+
+    _buffer: ReadBuffer
+
+    if TYPE_CHECKING:
+
+        def _receive(self, data: bytes = b"") -> None: ...
+        def _wake(self) -> None: ...
+        def _flush(self) -> None: ...
+
+    def _begin(self, *arguments: Any) -> None:
+        """Take the shortcuts from now on; there are none here."""
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the transport puts bytes, until :meth:`buffer_updated`."""
+        return self._buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Process bytes that the transport put into the buffer."""
+        self._burst = 0
+        self._receive(bytes(self._buffer.view[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Process bytes from the transport."""
+        self._burst = 0
+        self._receive(data)
