@@ -34,8 +34,11 @@ typedef struct {
     PyObject *type; /* NULL until the first message */
     PyObject *too_big;
     PyObject *sync_flush;
+    PyObject *zero;
     Py_ssize_t inflater;
     Py_ssize_t deflater;
+    Py_ssize_t is_shared;
+    Py_ssize_t streak;
     Py_ssize_t in_message;
     Py_ssize_t restarted;
     Py_ssize_t remote_fresh;

@@ -1,7 +1,7 @@
 /* Whole messages through permessage-deflate. The specification is PerMessageDeflate in
    extensions/_deflate.py; this does the same to the same object, whose slots it reads
-   and writes, when nothing is out of the ordinary: a message in one piece, and no final
-   block just before it. */
+   and writes, when nothing is out of the ordinary: a message in one piece, no final block just
+   before it, and a compressor that isn't shared with other connections. */
 
 #include "deflate.h"
 
@@ -55,6 +55,8 @@ find_class(WsState *state)
     if (type != NULL && too_big != NULL
         && find_slot(type, "_inflater", &known->inflater) == 0
         && find_slot(type, "_deflater", &known->deflater) == 0
+        && find_slot(type, "_is_shared", &known->is_shared) == 0
+        && find_slot(type, "streak", &known->streak) == 0
         && find_slot(type, "_in_message", &known->in_message) == 0
         && find_slot(type, "_restarted", &known->restarted) == 0
         && find_slot(type, "remote_no_context_takeover", &known->remote_fresh) == 0
@@ -364,6 +366,9 @@ ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
     if (ordinary <= 0) {
         return ordinary;
     }
+    if (*slot(deflate, known->is_shared) != Py_False) {
+        return 0;
+    }
     data = PyUnicode_Check(message) ? PyUnicode_AsUTF8String(message)
                                     : Py_NewRef(message);
     count = data == NULL ? -1 : PyObject_Length(data);
@@ -376,6 +381,7 @@ ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
         Py_DECREF(data);
         return -1;
     }
+    set(deflate, known->streak, known->zero);
     output = compress(known, deflate, data, length, size);
     Py_DECREF(length);
     Py_DECREF(data);

@@ -153,7 +153,8 @@ ws_add_deflate(PyObject *module)
     }
     /* zlib.Z_SYNC_FLUSH, the same number for every engine. */
     known->sync_flush = PyLong_FromLong(2);
-    if (known->sync_flush == NULL) {
+    known->zero = PyLong_FromLong(0);
+    if (known->sync_flush == NULL || known->zero == NULL) {
         return -1;
     }
     return PyModule_AddFunctions(module, functions);
@@ -175,6 +176,7 @@ ws_deflate_clear(WsState *state)
     Py_CLEAR(known->type);
     Py_CLEAR(known->too_big);
     Py_CLEAR(known->sync_flush);
+    Py_CLEAR(known->zero);
     Py_CLEAR(known->name_compress);
     Py_CLEAR(known->name_flush);
     Py_CLEAR(known->name_decompress);

@@ -93,9 +93,9 @@ def test_compression_happens_once_per_group(monkeypatch):
         shared = []
         deflate_shared = PerMessageDeflate.deflate_shared
 
-        def spy(self, data):
-            shared.append(self.local_max_window_bits)
-            return deflate_shared(self, data)
+        def spy(self, data, fresh):
+            shared.append((self.local_max_window_bits, fresh))
+            return deflate_shared(self, data, fresh)
 
         monkeypatch.setattr(PerMessageDeflate, "deflate_shared", spy)
         small = ClientPerMessageDeflateFactory(server_max_window_bits=10)
@@ -104,9 +104,9 @@ def test_compression_happens_once_per_group(monkeypatch):
         clients += [{"extensions": [one]}, {"compression": None}]
         async with audience(*clients) as (connections, websockets):
             broadcast(connections, LARGE)
-            assert shared == [12, 10]
+            assert shared == [(12, True), (10, True), (9, True)]
             broadcast(connections, "small")
-            assert shared == [12, 10]
+            assert shared[3:] == [(12, False), (10, False), (9, False)]
             for websocket in websockets:
                 assert await websocket.recv() == LARGE
                 assert await websocket.recv() == "small"

@@ -9,11 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from tests.codec.engines import (
-    END,
-    StrictReader,
-    every_engine,  # noqa: F401 - a fixture for all tests
-)
+from tests.codec.engines import END, StrictReader
 from websockets._codec import NATIVE, apply_mask
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -28,7 +24,7 @@ HELLO = bytes.fromhex("f248cdc9c90700")
 
 
 def make(**settings):
-    """Return an extension of the default engine, which the fixture chooses."""
+    """Return an extension."""
     defaults = {
         "remote_no_context_takeover": False,
         "local_no_context_takeover": False,
@@ -45,6 +41,7 @@ def state(extension):
         extension._deflater is None,
         extension._in_message,
         extension._restarted,
+        extension.streak,
     )
 
 
@@ -126,6 +123,7 @@ def test_deflating_is_the_same(fresh, messages):
     """Any messages give the same bytes; whole messages may stand between fragments."""
     ours, twin = (make(local_no_context_takeover=fresh) for _ in range(2))
     for number, text in enumerate(messages):
+        ours.streak = twin.streak = number
         if number % 3 == 2:
             for extension in (ours, twin):
                 extension.deflate(text, final=False)
@@ -168,12 +166,29 @@ def test_what_is_left_to_the_methods():
     extension = make()
     assert deflate_message(extension, b"") is None
     assert inflate_message(extension, b"", 10) is None
-    assert state(extension) == (True, True, False, False)
+    assert state(extension) == (True, True, False, False, 0)
     extension.inflate(HELLO[:3], max_size=None, final=False)
     assert inflate_message(extension, HELLO[3:], None) is None
     assert extension.inflate(HELLO[3:], max_size=None, final=True) == b"llo"
     extension._restarted = True
     assert inflate_message(extension, HELLO, None) is None
+
+
+def test_shared_compressors_are_left_to_the_methods():
+    """A compressor that other connections use is copied first, by the method."""
+    extension, other = make(engine=zlib), make(engine=zlib)
+    _, history = extension.deflate_shared(b"Hello", fresh=True)
+    extension.adopt(history)
+    other.adopt(history)
+    extension.streak = 3
+    assert deflate_message(extension, b"Hello") is None
+    assert extension.streak == 3
+    data = extension.deflate(b"Hello", final=True)
+    assert data == other.deflate(b"Hello", final=True)
+    extension.streak = 3
+    data = deflate_message(extension, b"Hello")
+    assert data == other.deflate(b"Hello", final=True)
+    assert extension.streak == 0
 
 
 def test_subclasses_are_left_to_their_methods():
@@ -320,11 +335,11 @@ def test_flags_may_be_numbers():
     extension = make(remote_no_context_takeover=1, local_no_context_takeover=1)
     data = deflate_message(extension, b"Hello")
     assert inflate_message(extension, data, None) == b"Hello"
-    assert state(extension) == (True, True, False, False)
+    assert state(extension) == (True, True, False, False, 0)
     extension = make(remote_no_context_takeover=0, local_no_context_takeover=0)
     data = deflate_message(extension, b"Hello")
     assert inflate_message(extension, data, None) == b"Hello"
-    assert state(extension) == (False, False, False, False)
+    assert state(extension) == (False, False, False, False, 0)
     del extension.remote_no_context_takeover, extension.local_no_context_takeover
     del extension.compress_threshold, extension._inflater, extension._deflater
     assert deflate_message(extension, b"Hello") == data

@@ -93,8 +93,8 @@ def test_what_we_send_is_understood(fresh, bits, settings, messages):
     peer = Peer(fresh, False, bits, 15)
     for kind, text, where in messages:
         if kind == "shared":
-            data = elsewhere.deflate_shared(text)
-            ours.forget_history()
+            data, history = elsewhere.deflate_shared(text, fresh=True)
+            ours.adopt(history)
         else:
             *pieces, last = cut(text, where)
             data = b"".join(ours.deflate(piece, final=False) for piece in pieces)

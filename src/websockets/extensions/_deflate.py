@@ -47,10 +47,26 @@ APPEND_UP_TO = 4096
 FIRST_SLICE = 256
 
 
+class ShareKey:
+    """
+    What connections have in common that compress in the same way.
+
+    Args:
+        copies: whether their compressors can be copied, history included.
+
+    """
+
+    __slots__ = ("copies",)
+
+    def __init__(self, copies: bool) -> None:
+        self.copies = copies
+
+
 @functools.lru_cache(1024)
-def share_key(bits: int, engine: int, settings: frozenset[Any]) -> Hashable:
-    """Return the same object for the same arguments; comparing it costs nothing."""
-    return object()
+def share_key(bits: int, engine: Any, settings: frozenset[Any]) -> ShareKey:
+    """Return the same object for the same arguments, so that comparing costs nothing."""
+    compressobj = compressor(engine, dict(settings), 0).compressobj
+    return ShareKey(hasattr(compressobj(wbits=-bits, **dict(settings)), "copy"))
 
 
 class PerMessageDeflate(Extension):
@@ -82,6 +98,7 @@ class PerMessageDeflate(Extension):
         "_in_message",
         "_inflater",
         "_is_compressing",
+        "_is_shared",
         "_restarted",
         "_share_key",
         "compress_settings",
@@ -91,6 +108,7 @@ class PerMessageDeflate(Extension):
         "local_no_context_takeover",
         "remote_max_window_bits",
         "remote_no_context_takeover",
+        "streak",
     )
 
     name = ExtensionName("permessage-deflate")
@@ -120,8 +138,11 @@ class PerMessageDeflate(Extension):
         self.compress_threshold = compress_threshold
         self.engine = engine
 
-        self._share_key: Hashable = None
+        self._share_key: ShareKey | None = None
         self._deflater: Any = None
+        self._is_shared = False
+        #: How often in a row, as far as known, what was sent went to others as well.
+        self.streak = 0
         self._inflater: Any = None
         # Some bytes of an unfinished message have been inflated.
         self._in_message = False
@@ -269,6 +290,10 @@ class PerMessageDeflate(Extension):
             deflater = self._deflater
             if deflater is None:
                 deflater = self._deflater = self._new_deflater(len(data))
+            elif self._is_shared:
+                deflater = self._deflater = deflater.copy()
+                self._is_shared = False
+            self.streak = 0
             head: bytes = deflater.compress(data)
             tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
             if final:
@@ -281,40 +306,70 @@ class PerMessageDeflate(Extension):
             self._deflater = None
         return output
 
-    def deflate_shared(self, data: BytesLike) -> bytes:
-        """
-        Compress a message for several connections: those with the same :attr:`share_key`.
+    # -- one message for many connections
 
-        It refers to no earlier message. Call :meth:`forget_history` on each connection that
-        sends the result.
+    @property
+    def share_key(self) -> ShareKey:
+        """Equal for connections that may send each other's fresh messages."""
+        if self._share_key is None:
+            engine: Any = self.engine
+            settings = self.compress_settings.items()
+            try:
+                self._share_key = share_key(
+                    self.local_max_window_bits, engine, frozenset(settings)
+                )
+            except TypeError:
+                # An engine or a setting that can't be compared.
+                self._share_key = ShareKey(copies=False)
+        return self._share_key
+
+    @property
+    def lineage(self) -> Hashable | None:
+        """
+        Equal for connections whose next message would compress to the same bytes.
+
+        That is so while they send nothing but shared messages. :obj:`None` when it may be
+        so for no other connection.
+        """
+        if self._deflater is None:
+            key = self.share_key
+            return key if key.copies or self.local_no_context_takeover else None
+        return self._deflater if self._is_shared else None
+
+    def deflate_shared(self, data: BytesLike, fresh: bool) -> tuple[bytes, Any]:
+        """
+        Compress a message for several connections.
 
         Args:
             data: payload.
+            fresh: whether it shall refer to no earlier message; then it's for all with the
+                same :attr:`share_key`, else for those with the same :attr:`lineage`.
+
+        Returns:
+            The payload, and what each connection that sends it must :meth:`adopt`.
 
         """
-        deflater = self._new_deflater(len(data))
-        head: bytes = deflater.compress(data)
-        tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
-        return head + tail[:-4] if head else tail[:-4]
+        # As for a small message: where there's a choice, zlib's can be copied, and leaves
+        # less to send. The time is spent once.
+        fresh = fresh or not self._is_shared
+        deflater = self._new_deflater(0) if fresh else self._deflater.copy()
+        output: bytes = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        # When there's nothing to flush, zlib doesn't do it.
+        payload = output[:-4] or EMPTY_BLOCK
+        return payload, deflater if self.share_key.copies else None
 
-    def forget_history(self) -> None:
+    def adopt(self, history: Any) -> None:
         """
-        Start again without history, because a shared message was sent.
+        Note that a shared message is being sent.
 
-        It stands between the peer's copy of the history and ours. The peer needn't know: it
-        keeps more than we shall refer to.
+        What was sent before it is forgotten, unless it's part of the ``history``. The peer
+        needn't know: it keeps more than we shall refer to.
         """
-        self._deflater = None
-
-    @property
-    def share_key(self) -> Hashable:
-        """Equal for connections that may send each other's :meth:`deflate_shared` messages."""
-        if self._share_key is None:
-            settings = frozenset(self.compress_settings.items())
-            self._share_key = share_key(
-                self.local_max_window_bits, id(self.engine), settings
-            )
-        return self._share_key
+        if self.local_no_context_takeover:
+            history = None
+        self._deflater = history
+        # Others compress with it, too: it must be copied before it's used.
+        self._is_shared = history is not None
 
     def worth_compressing(self, data: BytesLike, fin: bool) -> bool:
         """
