@@ -82,7 +82,7 @@ sanitize: $(CHECKED)/built $(VENV)/test
 # The same with the parts of the suite that reach native code, and how far they reach.
 native-coverage: $(CHECKED)/built $(VENV)/native
 	find $(CHECKED) -name '*.gcda' -exec rm {} +
-	$(MAKE) --no-print-directory sanitize PYTEST='$(NATIVE_TESTS)'
+	HYPOTHESIS_PROFILE=brief $(MAKE) --no-print-directory sanitize PYTEST='$(NATIVE_TESTS)'
 	$(RUN) -m gcovr --filter native/ --object-directory $(CHECKED) $(CHECKED) --fail-under-line 95
 
 # No compiler that is here may warn, with the headers of any Python that is here.

@@ -105,6 +105,10 @@ ws_state(PyObject *module)
 static inline PyObject *
 ws_take_error(void)
 {
+    /* Functions written in Python lose it sometimes, when there's no memory. */
+    if (!PyErr_Occurred()) {
+        PyErr_NoMemory();
+    }
 #if PY_VERSION_HEX >= 0x030C0000
     return PyErr_GetRaisedException();
 #else

@@ -28,14 +28,18 @@ static PyMethodDef functions[] = {
 static int
 execute(PyObject *module)
 {
-    if (ws_add_names(module) < 0 || ws_add_reader(module) < 0
-        || ws_add_message(module) < 0 || ws_add_utf8(module) < 0
-        || ws_add_writer(module) < 0 || ws_add_random(module) < 0
-        || ws_add_deflate(module) < 0 || ws_add_transports(module) < 0
-        || ws_add_hot(module) < 0) {
-        return -1;
+    if (ws_add_names(module) == 0 && ws_add_reader(module) == 0
+        && ws_add_message(module) == 0 && ws_add_utf8(module) == 0
+        && ws_add_writer(module) == 0 && ws_add_random(module) == 0
+        && ws_add_deflate(module) == 0 && ws_add_transports(module) == 0
+        && ws_add_hot(module) == 0) {
+        return 0;
     }
-    return 0;
+    if (!PyErr_Occurred()) {
+        /* Python doesn't say so in each place where a type is made. */
+        PyErr_NoMemory();
+    }
+    return -1;
 }
 
 static int

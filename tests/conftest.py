@@ -20,9 +20,12 @@ import pytest
 
 
 # The same examples in every run: a failure in CI is a failure on every machine.
-# HYPOTHESIS_PROFILE=explore looks for new ones.
+# HYPOTHESIS_PROFILE=explore looks for new ones; brief is for slow builds.
 hypothesis.settings.register_profile(
     "suite", derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.register_profile(
+    "brief", derandomize=True, database=None, deadline=None, max_examples=20
 )
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
