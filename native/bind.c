@@ -6,6 +6,8 @@
 
 #include "bind.h"
 
+#include <structmember.h> /* PyMemberDef, which 3.12 has in Python.h */
+
 /* Find where a slot of a class is in its instances: its offset, or -1. */
 static Py_ssize_t
 slot_offset(PyObject *type, const char *name)
