@@ -29,7 +29,7 @@ slot_offset(PyObject *type, const char *name)
 }
 
 const char ws_bind_doc[] =
-    "bind($module, session, messages, current_task, cancelled, invalid_state, open)\n"
+    "bind($module, session, messages, current_task, cancelled, invalid_state, open, done)\n"
     "--\n"
     "\n"
     "Tell the native code which classes and functions it works with.";
@@ -41,8 +41,8 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_ssize_t session_messages, session_protocol, session_streaming, session_wanted;
     Py_ssize_t session_reading_paused, messages_message, messages_frames;
 
-    if (nargs != 6) {
-        PyErr_Format(PyExc_TypeError, "bind() takes 6 arguments (%zd given)", nargs);
+    if (nargs != 7) {
+        PyErr_Format(PyExc_TypeError, "bind() takes 7 arguments (%zd given)", nargs);
         return NULL;
     }
     if (!PyType_Check(args[0]) || !PyType_Check(args[1])) {
@@ -70,6 +70,7 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_XSETREF(state->cancelled_error, Py_NewRef(args[3]));
     Py_XSETREF(state->invalid_state_error, Py_NewRef(args[4]));
     Py_XSETREF(state->open, Py_NewRef(args[5]));
+    Py_XSETREF(state->done_future, Py_NewRef(args[6]));
     Py_RETURN_NONE;
 }
 

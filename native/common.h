@@ -82,6 +82,7 @@ typedef struct WsState {
     /* See bind.c. */
     PyTypeObject *session_type;
     PyObject *current_task;
+    PyObject *done_future;
     PyObject *cancelled_error;
     PyObject *invalid_state_error;
     PyObject *open;

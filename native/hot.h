@@ -58,6 +58,7 @@ typedef struct {
     char sending_fragments;
     char waking;            /* the task that received runs, called from here */
     char flushing;          /* the loop is going to flush what is corked */
+    char lost;              /* the transport is gone */
     char limits_frames;     /* frames of a message have a limit of their own */
     char overridden;        /* a subclass wants to see bytes arrive */
     char corking;           /* the program wants bursts joined */

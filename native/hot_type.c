@@ -297,6 +297,7 @@ static PyMemberDef hot_members[] = {
     {"_sending_fragments", T_BOOL, offsetof(WsHot, sending_fragments), 0, NULL},
     {"_burst", T_INT, offsetof(WsHot, burst), 0, NULL},
     {"_corked", T_PYSSIZET, offsetof(WsHot, corked), READONLY, NULL},
+    {"_lost", T_BOOL, offsetof(WsHot, lost), 0, NULL},
     {"_corking", T_BOOL, offsetof(WsHot, corking), 0, NULL},
     {"_passed_by", T_ULONGLONG, offsetof(WsHot, written), READONLY, NULL},
     {"_fast", T_BOOL, offsetof(WsHot, fast), READONLY, NULL},
@@ -436,6 +437,7 @@ ws_hot_traverse(WsState *state, visitproc visit, void *arg)
     Py_VISIT(state->stop);
     Py_VISIT(state->session_type);
     Py_VISIT(state->current_task);
+    Py_VISIT(state->done_future);
     Py_VISIT(state->cancelled_error);
     Py_VISIT(state->invalid_state_error);
     Py_VISIT(state->open);
@@ -456,6 +458,7 @@ ws_hot_clear(WsState *state)
     Py_CLEAR(state->stop);
     Py_CLEAR(state->session_type);
     Py_CLEAR(state->current_task);
+    Py_CLEAR(state->done_future);
     Py_CLEAR(state->cancelled_error);
     Py_CLEAR(state->invalid_state_error);
     Py_CLEAR(state->open);

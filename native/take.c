@@ -242,8 +242,7 @@ ws_may_wait(WsHot *hot)
         return 0;
     }
     return !is_set(hot->session, hot->state->session_streaming)
-           && !is_set(hot->session, hot->state->session_reading_paused)
-           && ws_is_open(hot);
+           && !is_set(hot->session, hot->state->session_reading_paused) && !hot->lost;
 }
 
 static void

@@ -56,5 +56,6 @@ def bind(
     cancelled: type,
     invalid_state: type,
     open_state: object,
+    done: object,
     /,
 ) -> None: ...

@@ -43,6 +43,8 @@ class Hot:
     _sending_fragments = False
     # More is unsent than write_limit allows.
     _congested = False
+    # The transport is gone.
+    _lost = False
     # Small messages sent in a burst are joined; see ConnectionIO.join_sends.
     _corking = False
     # Messages sent since something was received.

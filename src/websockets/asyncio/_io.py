@@ -56,7 +56,6 @@ class ConnectionIO(
     _reading_paused = False
     # The connection was lost before the output that waited was written.
     _cut_off = False
-    _lost = False
     # Identity of the latest recv_streaming().
     _streamer: object | None = None
 

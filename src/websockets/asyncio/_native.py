@@ -53,8 +53,23 @@ def classes(native: bool) -> Any:
         asyncio.CancelledError,
         asyncio.InvalidStateError,
         OPEN,
+        done_future(),
     )
     return speedups.Hot, speedups.ReadBuffer
+
+
+class NoLoop:
+    """The loop of a future that nobody will ever wait for."""
+
+    def get_debug(self) -> bool:
+        return False
+
+
+def done_future() -> asyncio.Future[None]:
+    """Return a future that is done, which belongs to no loop and serves all of them."""
+    future: asyncio.Future[None] = asyncio.Future(loop=NoLoop())  # type: ignore[arg-type]
+    future.set_result(None)
+    return future
 
 
 def install(cls: type, native: bool) -> None:
