@@ -37,6 +37,10 @@ ask_twin(const char *name, PyObject *args)
     }
     Py_DECREF(args);
     if (result == NULL) {
+        /* Python loses the exception when memory for its frame is short. */
+        if (!PyErr_Occurred()) {
+            PyErr_NoMemory();
+        }
         return WS_RAISED;
     }
     Py_DECREF(result);

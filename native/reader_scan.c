@@ -76,17 +76,18 @@ report(const WsReader *reader, const uint8_t *data, const WsHeader *header,
         .size = (size_t)header->length,
         .masked = reader->masked,
     };
-    PyObject *payload, *item;
+    PyObject *head, *payload, *item;
     int result;
 
     if (reader->masked) {
         memcpy(part.key, part.payload - 4, 4);
     }
+    head = PyLong_FromLong(header->head);
     payload = ws_part_bytes(&part);
-    if (payload == NULL) {
-        return -1;
-    }
-    item = Py_BuildValue("(iN)", (int)header->head, payload);
+    item = head == NULL || payload == NULL ? NULL
+                                           : PyTuple_Pack(2, head, payload);
+    Py_XDECREF(head);
+    Py_XDECREF(payload);
     if (item == NULL) {
         return -1;
     }
@@ -361,7 +362,9 @@ ws_reader_stop(WsReader *reader)
     int result = ws_reader_drop(reader);
 
     ws_reader_close(reader, reader->keep);
-    ws_reader_shrink(reader);
+    if (result == 0) {
+        ws_reader_shrink(reader);
+    }
     return result;
 }
 

@@ -128,7 +128,8 @@ reader_unfinished(WsReader *reader, PyObject *Py_UNUSED(ignored))
 static PyObject *
 reader_read(WsReader *reader, PyObject *Py_UNUSED(ignored))
 {
-    PyObject *payload;
+    PyObject *head, *payload;
+    PyObject *frame = NULL;
     WsPart part;
     int result = ws_reader_take(reader, 0, &part);
 
@@ -141,11 +142,14 @@ reader_read(WsReader *reader, PyObject *Py_UNUSED(ignored))
     }
     payload = ws_part_bytes(&part);
     ws_reader_trimmed(reader);
-    if (payload == NULL) {
-        return NULL;
+    head = PyLong_FromLong(part.head);
+    if (head != NULL && payload != NULL) {
+        frame = PyTuple_Pack(3, head, payload,
+                             part.complete ? Py_True : Py_False);
     }
-    return Py_BuildValue("(iNO)", (int)part.head, payload,
-                         part.complete ? Py_True : Py_False);
+    Py_XDECREF(head);
+    Py_XDECREF(payload);
+    return frame;
 }
 
 static PyObject *
