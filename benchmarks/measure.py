@@ -125,6 +125,10 @@ class Measurement:
         options = {"port": port, "pid": worker.pid, **options}
         with laboratory.load(kind, *laboratory.spin, *words, **options) as load:
             answer = load.answer()
+            if "conns" in answer:
+                # They are open; when the server knows that as well, it begins.
+                worker.ask(do="settle", connections=answer["conns"])
+                answer = load.ask(do="begin")
         worker.ask(do="settle", connections=0)
         return answer
 
