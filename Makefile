@@ -108,6 +108,15 @@ proxies: $(VENV)/project $(VENV)/test $(VENV)/proxies
 peers:
 	tools/install-peers $(PROGRAMS)/node
 
+# This library and others, side by side; BENCH="--quick" or BENCH="--help" for less.
+# The others have an environment of their own: one of them has our name.
+bench: $(VENV)/project $(VENV)/bench $(VENV)-peers/bench-peers
+	$(RUN) -m benchmarks --peers $(VENV)-peers/bin/python $(BENCH)
+
+# It fails when a round trip takes more instructions than recorded; BENCH=--record records.
+bench-instructions: $(VENV)/project $(VENV)/bench
+	$(RUN) -m benchmarks.instructions --peers $(VENV)-peers/bin/python $(BENCH)
+
 lint: $(VENV)/lint native-warnings
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
@@ -150,6 +159,11 @@ $(CHECKED)/built: $(VENV)/project $(wildcard native/*)
 		--quiet build_ext --build-temp $(CHECKED)/objects --build-lib $(CHECKED)/lib
 	touch $@
 
-$(VENV)/test $(VENV)/native $(VENV)/interop $(VENV)/proxies $(VENV)/lint $(VENV)/types $(VENV)/build: $(VENV)/pip pyproject.toml
+$(VENV)/test $(VENV)/native $(VENV)/interop $(VENV)/proxies $(VENV)/lint $(VENV)/types $(VENV)/build $(VENV)/bench: $(VENV)/pip pyproject.toml
 	$(PIP) --group $(@F)
+	touch $@
+
+$(VENV)-peers/bench-peers: $(VENV)/pip pyproject.toml
+	$(FOUND) -m venv --clear $(VENV)-peers
+	$(RUN) -m pip --python $(VENV)-peers/bin/python --quiet --disable-pip-version-check install --group $(@F)
 	touch $@
