@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from itertools import chain, zip_longest
@@ -233,11 +234,48 @@ async def connect_socket(
         sock.setblocking(False)
         if bind:
             bind_socket(sock, bind, failures)
-        await loop.sock_connect(sock, address)
+        await finish(loop, sock, address)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+async def finish(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any
+) -> None:
+    """
+    Connect a socket that doesn't block.
+
+    It's what ``loop.sock_connect()`` does, without resolving addresses again.
+
+    Raises:
+        OSError: Connecting failed.
+    """
+    error = sock.connect_ex(address)
+    if error != errno.EINPROGRESS:
+        if error:
+            raise OSError(error, os.strerror(error))
+        return
+    # Who is on the same machine has answered already.
+    error = sock.connect_ex(address)
+    if error == errno.EALREADY:
+        waiter: asyncio.Future[None] = loop.create_future()
+        descriptor = sock.fileno()
+        loop.add_writer(descriptor, wake, waiter)
+        try:
+            await waiter
+        finally:
+            loop.remove_writer(descriptor)
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error not in {0, errno.EISCONN}:
+        raise OSError(error, f"Connect call failed {address}")
+
+
+def wake(waiter: asyncio.Future[None]) -> None:
+    """Let somebody go on; loops may tell twice that they can."""
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def bind_socket(

@@ -249,8 +249,7 @@ class AsyncioStream(asyncio.Protocol):
         try:
             await getattr(self._loop, method_for(sock))(lambda: other, sock=sock)
         except BaseException:
-            if not hasattr(other, "transport"):  # which would close it
-                sock.close()
+            sock.close()
             raise
         self.transport = other.transport
         chunks, self._eof, self._lost, self._exc = other.take_pending()
