@@ -93,6 +93,10 @@ typedef struct WsState {
     Py_ssize_t session_reading_paused;
     Py_ssize_t messages_message;
     Py_ssize_t messages_frames;
+
+    /* http.c: the Date header, and the second that it's for. */
+    int64_t date_second;
+    PyObject *date;
 } WsState;
 
 /* Return the state of the module. */

@@ -6,11 +6,13 @@
    Doesn't know: any global state: what there is belongs to the module object, so
    every interpreter of a process may load it. */
 
+#include "accept.h"
 #include "common.h"
 
 #include "bind.h"
 #include "deflate.h"
 #include "hot.h"
+#include "http.h"
 #include "mask.h"
 #include "message.h"
 #include "random.h"
@@ -32,7 +34,8 @@ execute(PyObject *module)
         && ws_add_message(module) == 0 && ws_add_utf8(module) == 0
         && ws_add_writer(module) == 0 && ws_add_random(module) == 0
         && ws_add_deflate(module) == 0 && ws_add_transports(module) == 0
-        && ws_add_hot(module) == 0) {
+        && ws_add_hot(module) == 0 && ws_add_accept(module) == 0
+        && ws_add_http(module) == 0) {
         return 0;
     }
     if (!PyErr_Occurred()) {
@@ -50,6 +53,7 @@ traverse(PyObject *module, visitproc visit, void *arg)
 
     Py_VISIT(state->reader_type);
     Py_VISIT(state->message_type);
+    Py_VISIT(state->date);
     stop = ws_hot_traverse(state, visit, arg);
     if (stop == 0) {
         stop = ws_deflate_traverse(state, visit, arg);
@@ -64,6 +68,7 @@ clear(PyObject *module)
 
     Py_CLEAR(state->reader_type);
     Py_CLEAR(state->message_type);
+    Py_CLEAR(state->date);
     ws_deflate_clear(state);
     ws_clear_transports(state);
     ws_hot_clear(state);

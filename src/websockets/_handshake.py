@@ -1,8 +1,8 @@
 """
 Rules of the opening handshake, as functions (layer 2, :rfc:`6455`, section 4).
 
-Owns: the checks of headers that need nothing but the headers, and how messages of the
-handshake show in logs.
+Owns: the checks of headers that need nothing but the headers, the date, and how messages
+of the handshake, and failures, are shown.
 Doesn't know: the state of a protocol, its settings.
 """
 
@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import email.utils
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
+from ._codec import http_date
 from ._secrets import mask_header
 from .datastructures import Headers
 from .exceptions import InvalidHeader, InvalidHeaderValue, InvalidUpgrade
@@ -22,6 +25,11 @@ from .typing import LoggerLike
 
 
 T = TypeVar("T")
+
+formatdate = email.utils.formatdate
+
+# What nearly all keys look like. Others may be valid, too: see check_key().
+is_key = re.compile("[A-Za-z0-9+/]{22}==").fullmatch
 
 
 def check_upgrade(headers: Headers) -> None:
@@ -104,6 +112,23 @@ def one_value(headers: Headers, name: str) -> str:
     if len(values) > 1:
         raise InvalidHeader(name, "multiple values")
     return values[0]
+
+
+def date() -> str:
+    """Return the value of the ``Date`` header."""
+    # Programs replace the function, in tests, by the name that it has.
+    if email.utils.formatdate is not formatdate:
+        return email.utils.formatdate(usegmt=True)
+    return http_date()
+
+
+def failure(exc: Exception) -> str:
+    """Return the body of the response to a request that failed because of an exception."""
+    text = str(exc)
+    # What else may stand behind an exception isn't the client's business.
+    if isinstance(exc, InvalidHeader) and exc.__cause__ is not None:
+        text += f"; {exc.__cause__}"
+    return f"Failed to open a WebSocket connection: {text}.\n"
 
 
 def log_message(

@@ -69,7 +69,7 @@ class Messages:
         protocol.lazy = True
         if protocol.frame_reader is None:
             # The parser waits for the handshake, which is over.
-            next(protocol.parser)
+            protocol._advance()
         assert protocol.frame_reader is not None
         self._protocol = protocol
         self._on_pong = on_pong

@@ -1,7 +1,7 @@
 """The sending half of the protocol (RFC 6455 §5, §7).
 
-Owns: frames and half-closes that wait to be written, the order of frames sent, what the
-Close frame sent said, the choice to compress a message.
+Owns: frames and half-closes that wait to be written, the order of frames sent, the choice
+to compress a message.
 Doesn't know: what was received.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ._codec import serialize_frame, serialize_in_pieces
+from ._ending import Ending
 from ._states import CLIENT, CLOSING, OPEN, SEND_EOF, Side, State
 from .exceptions import InvalidState, ProtocolError
 from .extensions.permessage_deflate import PerMessageDeflate
@@ -37,7 +38,7 @@ RSV1 = 0x40
 LARGE = 65536
 
 
-class SendingHalf:
+class SendingHalf(Ending):
     """
     What :class:`~websockets.protocol.Protocol` sends.
 
@@ -53,6 +54,14 @@ class SendingHalf:
     deflate: PerMessageDeflate | None
     _extensions: Sequence[Extension]
     _foreign: bool
+
+    #: Whether the half-close was queued.
+    eof_sent = False
+    #: Whether a fragmented message is being sent.
+    expect_continuation_frame = False
+    # Whether the message being sent goes through deflate, and whether it must not.
+    _sending_compressed = False
+    _never_compress = False
 
     @property
     def state(self) -> State:
@@ -73,15 +82,6 @@ class SendingHalf:
     def __init__(self) -> None:
         #: What to write; see :meth:`data_to_send`.
         self.writes: list[bytes] = []
-        #: Close frame sent.
-        self.close_sent: Close | None = None
-        #: Whether the half-close was queued.
-        self.eof_sent = False
-        #: Whether a fragmented message is being sent.
-        self.expect_continuation_frame = False
-        # Whether the message being sent goes through deflate, and whether it must not.
-        self._sending_compressed = False
-        self._never_compress = False
 
     def data_to_send(self) -> list[bytes]:
         """
@@ -177,11 +177,7 @@ class SendingHalf:
             self._sending_compressed = deflate is not None and (
                 deflate.worth_compressing(data, fin) if compress is None else compress
             )
-        if (
-            self._foreign
-            or type(self).send_frame is not SendingHalf.send_frame
-            or "send_frame" in self.__dict__
-        ):
+        if self._foreign or self._sends_itself():
             self.send_frame(Frame(opcode, data, fin))
         else:
             if self.debug:
@@ -198,6 +194,11 @@ class SendingHalf:
             else:
                 self.writes.append(serialize_frame(head, data, mask))
         self.expect_continuation_frame = not fin
+
+    def _sends_itself(self) -> bool:
+        """Tell whether a subclass, or an attribute, replaces :meth:`send_frame`."""
+        function = getattr(self.send_frame, "__func__", None)
+        return function is not SendingHalf.send_frame
 
     def send_close(self, code: int | None = None, reason: str = "") -> None:
         """

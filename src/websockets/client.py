@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Generator, Sequence
 
 from ._aliases import deprecated_aliases
+from ._codec import find_upgrade
 from ._handshake import all_items, check_upgrade, log_message, one_value
 from .datastructures import Headers
 from .exceptions import (
@@ -87,7 +88,8 @@ class ClientProtocol(Protocol):
         super().__init__(CLIENT, state=state, max_size=max_size, logger=logger)
         #: URI of the server.
         self.uri = uri
-        self.origin = origin
+        if origin is not None:
+            self.origin = origin
         #: What the request offers.
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
@@ -153,12 +155,28 @@ class ClientProtocol(Protocol):
         if response.status_code != 101:
             raise InvalidStatus(response)
         headers = response.headers
+        if type(self) is ClientProtocol and self._process_usual(headers):
+            return
         check_upgrade(headers)
         accept = one_value(headers, "Sec-WebSocket-Accept")
         if accept != accept_key(self.key):
             raise InvalidHeaderValue("Sec-WebSocket-Accept", accept)
         self.extensions = self.process_extensions(headers)
         self.subprotocol = self.process_subprotocol(headers)
+
+    def _process_usual(self, headers: Headers) -> bool:
+        """Do the same for headers as nearly all servers send them; tell whether they are."""
+        fields = find_upgrade(headers._sendable())
+        if fields is None:
+            return False
+        _, _, accept, _, extensions, subprotocol = fields
+        if accept != accept_key(self.key):
+            return False
+        if extensions is not None:
+            self.extensions = self.process_extensions(headers)
+        if subprotocol is not None:
+            self.subprotocol = self.process_subprotocol(headers)
+        return True
 
     def process_extensions(self, headers: Headers) -> list[Extension]:
         """
@@ -240,18 +258,49 @@ class ClientProtocol(Protocol):
                 self.handshake_exc.__cause__ = exc
                 self._give_up()
                 return (yield)  # for the last time: self.parser is another generator
-            if self.debug:
-                line = f"HTTP/1.1 {response.status_code} {response.reason_phrase}"
-                log_message(self.logger, "<", line, response.headers, response.body)
-            self.events.append(response)
-            try:
-                self.process_response(response)
-            except Exception as exc:  # custom extensions can raise anything
-                response._exception = self.handshake_exc = exc
-                self._give_up()
+            if not self._judge(response):
                 return (yield)  # for the last time: self.parser is another generator
-            self.state = OPEN
         yield from super().parse()
+
+    # To tell whether a subclass of a program overrides it.
+    _own_parse = parse
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        """
+        Process bytes from the network.
+
+        Call :meth:`events_received` and :meth:`data_to_send` afterwards.
+
+        Raises:
+            EOFError: if :meth:`receive_eof` was called before.
+
+        """
+        # Nothing happened yet, and no subclass reads in its own way.
+        if self._state is CONNECTING and self._parser is None:
+            head = None if self._eof_rcvd else Response._read(data)
+            if head is not None:
+                response, size = head
+                if self._judge(response):
+                    self._advance()
+                data = data[size:]
+                if not data:
+                    return
+        super().receive_data(data)
+
+    def _judge(self, response: Response) -> bool:
+        """Process the response; tell whether the connection is open."""
+        if self.debug:
+            line = f"HTTP/1.1 {response.status_code} {response.reason_phrase}"
+            log_message(self.logger, "<", line, response.headers, response.body)
+        self.events.append(response)
+        try:
+            self.process_response(response)
+        except Exception as exc:  # custom extensions can raise anything
+            response._exception = self.handshake_exc = exc
+            self._give_up()
+            return False
+        self.state = OPEN
+        return True
 
     def _give_up(self) -> None:
         """Send nothing else, and ignore what comes; the state turns CLOSED at its end."""

@@ -91,27 +91,84 @@ class Headers(MutableMapping[str, str]):
             a number, or a pair is a :class:`str`.
     """
 
-    __slots__ = ("_dict", "_list")
+    __slots__ = ("_dict", "_lines", "_list")
 
     def __init__(self, *args: HeadersLike, **kwargs: str) -> None:
-        # The same values twice: by name, to look them up; in order, to send them.
-        self._dict: dict[str, list[str]] = {}
-        self._list: list[tuple[str, str]] = []
+        # The same values in up to three forms. One of the last two is always there.
+        # By name, to look them up.
+        self._dict: dict[str, list[str]] | None = None
+        # In order, to iterate over them, and to change them.
+        self._list: list[tuple[str, str]] | None = None
+        # As they are sent: all that connections keep while they last, since it takes a
+        # fifth of the memory.
+        self._lines: str | None = ""
         if args or kwargs:
             self.update(*args, **kwargs)
 
+    @classmethod
+    def _of_lines(cls, lines: str) -> Headers:
+        """
+        Make headers of lines as they are sent, without checking them.
+
+        Args:
+            lines: name, colon, space, value, CRLF, for each header.
+        """
+        headers = cls()
+        headers._lines = lines
+        return headers
+
+    def _pack(self) -> None:
+        """Keep the lines only, until somebody looks at the headers again."""
+        lines = self._sendable()
+        # What set_insecure() accepts might be read in another way than it was set.
+        if self._list is None or lines.count("\n") == len(self._list):
+            self._lines = lines
+            self._list = self._dict = None
+
+    def _sendable(self) -> str:
+        """Return the lines."""
+        if self._lines is not None:
+            return self._lines
+        return "".join([f"{name}: {value}\r\n" for name, value in self._pairs()])
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Return names and values, in order."""
+        pairs = self._list
+        if pairs is None:
+            assert self._lines is not None  # one of both is there
+            pairs = []
+            for line in self._lines.split("\r\n")[:-1]:
+                name, _, value = line.partition(": ")
+                pairs.append((name, value))
+            self._list = pairs
+        return pairs
+
+    def _values(self) -> dict[str, list[str]]:
+        """Return values, by name in lower case."""
+        values = self._dict
+        if values is None:
+            values = {}
+            for name, value in self._pairs():
+                folded = name.lower()
+                if folded in values:
+                    values[folded].append(value)
+                else:
+                    values[folded] = [value]
+            self._dict = values
+        return values
+
     def __str__(self) -> str:
-        return "".join([f"{name}: {value}\r\n" for name, value in self._list]) + "\r\n"
+        return self._sendable() + "\r\n"
 
     def __repr__(self) -> str:
-        shown = [(name, mask_header(name, value)) for name, value in self._list]
+        shown = [(name, mask_header(name, value)) for name, value in self._pairs()]
         return f"{type(self).__name__}({shown!r})"
 
     def copy(self) -> Headers:
         """Return a copy, which can be changed independently."""
         copy = type(self)()
-        copy._dict = {name: values.copy() for name, values in self._dict.items()}
-        copy._list = self._list.copy()
+        copy._list = self._pairs().copy()
+        copy._lines = self._lines
         return copy
 
     __copy__ = copy
@@ -124,16 +181,22 @@ class Headers(MutableMapping[str, str]):
     # Mapping
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and key.lower() in self._dict
+        if not isinstance(key, str):
+            return False
+        folded = key.lower()
+        if self._list is None and ":" not in folded:
+            # No name contains a colon.
+            return f"\r\n{folded}: " in f"\r\n{self._lines}".lower()
+        return folded in self._values()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._dict)
+        return iter(self._values())
 
     def __len__(self) -> int:
-        return len(self._dict)
+        return len(self._values())
 
     def __getitem__(self, key: str) -> str:
-        values = self._dict[key.lower()]
+        values = self._values()[key.lower()]
         if len(values) > 1:
             raise MultipleValuesError(key)
         return values[0]
@@ -148,24 +211,29 @@ class Headers(MutableMapping[str, str]):
             _check_name(key)
         if not (value.__class__ is str and value.isascii() and value.isprintable()):
             value = _checked_value(key, value)
-        self.set_insecure(key, value)
+        if self._list is None:
+            # It can be read again, since it was checked.
+            self._lines = f"{self._lines}{key}: {value}\r\n"
+        else:
+            self.set_insecure(key, value)
 
     def __delitem__(self, key: str) -> None:
         folded = key.lower()
-        del self._dict[folded]
-        self._list = [pair for pair in self._list if pair[0].lower() != folded]
+        del self._values()[folded]
+        self._list = [pair for pair in self._pairs() if pair[0].lower() != folded]
+        self._lines = None
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
             return NotImplemented
-        return self._dict == other._dict
+        return self._values() == other._values()
 
     __hash__ = None  # type: ignore[assignment]  # as for every mutable mapping
 
     def clear(self) -> None:
         """Remove all headers."""
-        self._dict.clear()
-        self._list.clear()
+        self._list = self._dict = None
+        self._lines = ""
 
     def update(self, *args: HeadersLike, **kwargs: str) -> None:
         """
@@ -196,11 +264,11 @@ class Headers(MutableMapping[str, str]):
         Args:
             key: name of the header, in any case.
         """
-        return list(self._dict.get(key.lower(), ()))
+        return list(self._values().get(key.lower(), ()))
 
     def raw_items(self) -> Iterator[tuple[str, str]]:
         """Return an iterator on ``(name, value)``, in order, with names as set."""
-        return iter(self._list)
+        return iter(self._pairs())
 
     def set_insecure(self, key: str, value: str) -> None:
         """
@@ -209,12 +277,10 @@ class Headers(MutableMapping[str, str]):
         A line break coming from someone else would inject headers. This is for
         values that a parser has checked already.
         """
-        folded = key.lower()
-        if folded in self._dict:
-            self._dict[folded].append(value)
-        else:
-            self._dict[folded] = [value]
-        self._list.append((key, value))
+        self._pairs().append((key, value))
+        self._lines = None
+        if self._dict is not None:
+            self._dict.setdefault(key.lower(), []).append(value)
 
 
 class SupportsKeysAndGetItem(typing.Protocol):

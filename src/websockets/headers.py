@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Sequence
 
@@ -198,21 +199,32 @@ def parse_extension(header: str) -> list[ExtensionHeader]:
     Raises:
         InvalidHeaderFormat: if the value doesn't follow the grammar.
     """
+    # Most connections have this header, and there are few ways to write it.
+    parse = _parse_extension if len(header) <= 256 else _parse_extension.__wrapped__
+    return [(name, list(parameters)) for name, parameters in parse(header)]
+
+
+@functools.lru_cache(maxsize=64)
+def _parse_extension(
+    header: str,
+) -> tuple[tuple[ExtensionName, tuple[ExtensionParameter, ...]], ...]:
+    """Do the same, with tuples, which nobody can change."""
     name = "Sec-WebSocket-Extensions"
-    extensions: list[ExtensionHeader] = []
+    extensions = []
     pos = _start(header)
     while True:
         match = _parse_token(name, header, pos)
+        extension = ExtensionName(match[1])
         parameters: list[ExtensionParameter] = []
-        extensions.append((ExtensionName(match[1]), parameters))
         while match[2] == ";":
             match = _parse_token(name, header, match.end())
             parameter, value = match[1], None
             if match[2] == "=":
                 value, match = _parse_value(name, header, match.end())
             parameters.append((parameter, value))
+        extensions.append((extension, tuple(parameters)))
         if _is_last(name, header, match):
-            return extensions
+            return tuple(extensions)
         pos = match.end()
 
 

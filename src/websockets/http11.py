@@ -20,6 +20,7 @@ import sys
 import warnings
 from collections.abc import Callable, Generator
 
+from ._codec import read_request, read_response
 from ._secrets import mask_header
 from .datastructures import Headers
 from .exceptions import (
@@ -152,6 +153,21 @@ class Request:
 
         return cls(path, headers, method, protocol)
 
+    @classmethod
+    def _read(cls, data: bytes | bytearray) -> tuple[Request, int] | None:
+        """
+        Parse a request that is here in one piece and as nearly all are.
+
+        Returns:
+            The request, and its size; :obj:`None` to have :meth:`parse` look at it.
+
+        """
+        head = read_request(data, MAX_LINE_LENGTH, MAX_NUM_HEADERS)
+        if head is None:
+            return None
+        path, lines, size = head
+        return cls(path, Headers._of_lines(lines)), size
+
     def serialize(self) -> bytes:
         """
         Serialize the request.
@@ -249,6 +265,21 @@ class Response:
                 status_code, headers, read_line, read_exact, read_to_eof
             )
         return cls(status_code, reason_phrase, headers, body)
+
+    @classmethod
+    def _read(cls, data: bytes | bytearray) -> tuple[Response, int] | None:
+        """
+        Parse a response that opens a connection, here in one piece, and as most are.
+
+        Returns:
+            The response, and its size; :obj:`None` to have :meth:`parse` look at it.
+
+        """
+        head = read_response(data, MAX_LINE_LENGTH, MAX_NUM_HEADERS)
+        if head is None:
+            return None
+        reason_phrase, lines, size = head
+        return cls(101, reason_phrase, Headers._of_lines(lines)), size
 
     def serialize(self) -> bytes:
         """

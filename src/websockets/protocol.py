@@ -33,16 +33,13 @@ from ._states import (
     State,
 )
 from .exceptions import (
-    ConnectionClosed,
-    ConnectionClosedError,
-    ConnectionClosedOK,
     PayloadTooBig,
     ProtocolError,
     TooManyFragments,
 )
 from .extensions.base import Extension
 from .extensions.permessage_deflate import PerMessageDeflate
-from .frames import OK_CLOSE_CODES, Close, CloseCode, Frame, Opcode
+from .frames import Close, CloseCode, Frame, Opcode
 from .http11 import Request, Response
 from .streams import StreamReader
 from .typing import LoggerLike, Origin, Subprotocol
@@ -71,6 +68,9 @@ _max_fragments = os.environ.get("WEBSOCKETS_MAX_FRAGMENTS")
 MAX_FRAGMENTS = int(_max_fragments) if _max_fragments else None
 
 
+LOGGERS = {side: logging.getLogger(f"websockets.{side.name.lower()}") for side in Side}
+
+
 class Protocol(SendingHalf):
     """
     A WebSocket connection, without I/O.
@@ -90,15 +90,27 @@ class Protocol(SendingHalf):
     _id: uuid.UUID | None = None
     #: Bytes received of the current message, when it is fragmented.
     current_size: int | None = None
-    #: Close frame received, and whether it came before ours.
-    close_rcvd: Close | None = None
-    close_rcvd_then_sent: bool | None = None
     #: Why the opening handshake failed.
     handshake_exc: Exception | None = None
-    #: Why the connection failed after it.
-    parser_exc: Exception | None = None
     #: Payload of the latest ping, when pongs are deferred.
     owed_pong: bytes | None = None
+    #: Outcome of the opening handshake.
+    origin: Origin | None = None
+    subprotocol: Subprotocol | None = None
+    deflate: PerMessageDeflate | None = None
+    _extensions: Sequence[Extension] = ()
+    _foreign = False
+    _eof_rcvd = False
+    #: Keep frames for whoever pulls them, instead of parsing them into events.
+    lazy = False
+    #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
+    defer_pongs = False
+    #: What cuts the stream into frames, once the opening handshake is over.
+    frame_reader: FrameReader | None = None
+    _reader: StreamReader | None = None
+    _parser: Generator[None, None, None] | None = None
+    # Pieces of the frame being received, when frames become events.
+    _pieces: list[bytes] | None = None
 
     def __init__(
         self,
@@ -110,7 +122,7 @@ class Protocol(SendingHalf):
     ) -> None:
         super().__init__()
         if logger is None:
-            logger = logging.getLogger(f"websockets.{side.name.lower()}")
+            logger = LOGGERS[side]
         #: Logger of this connection.
         self.logger: LoggerLike = logger
         #: Whether DEBUG logs are on; looked up once, since it's asked per frame.
@@ -127,26 +139,10 @@ class Protocol(SendingHalf):
         else:
             self.max_message_size, self.max_fragment_size = max_size, None
 
-        #: Outcome of the opening handshake.
-        self.origin: Origin | None = None
-        self.subprotocol: Subprotocol | None = None
-        self._extensions: Sequence[Extension] = []
-        self.deflate: PerMessageDeflate | None = None
-        self._foreign = False
-
-        self._eof_rcvd = False
-
-        #: Keep frames for whoever pulls them, instead of parsing them into events.
-        self.lazy = False
-        #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
-        self.defer_pongs = False
-
-        self.reader = StreamReader()
         self.events: list[Event] = []
-        self.frame_reader: FrameReader | None = None
-        self._pieces: list[bytes] = []
-        self.parser: Generator[None, None, None] = self.parse()
-        next(self.parser)
+        if type(self).parse is not type(self)._own_parse:
+            # A subclass reads what it likes.
+            next(self.parser)
 
     # -- properties
 
@@ -164,7 +160,7 @@ class Protocol(SendingHalf):
     @property
     def extensions(self) -> Sequence[Extension]:
         """Extensions in effect, in the order in which they encode."""
-        return self._extensions
+        return self._extensions or []
 
     @extensions.setter
     def extensions(self, extensions: Sequence[Extension]) -> None:
@@ -176,6 +172,24 @@ class Protocol(SendingHalf):
             self._configure_frames(self.frame_reader)
 
     @property
+    def reader(self) -> StreamReader:
+        """Bytes of the opening handshake, and those that follow it."""
+        if self._reader is None:
+            self._reader = StreamReader()
+        return self._reader
+
+    @property
+    def parser(self) -> Generator[None, None, None]:
+        """What processes input, one step for each chunk."""
+        if self._parser is None:
+            self._parser = self.parse()
+        return self._parser
+
+    @parser.setter
+    def parser(self, parser: Generator[None, None, None] | None) -> None:
+        self._parser = parser
+
+    @property
     def hooked(self) -> bool:
         """
         Whether frames must pass one by one, as objects.
@@ -183,57 +197,10 @@ class Protocol(SendingHalf):
         That is so when a subclass overrides :meth:`recv_frame`, or for an extension other
         than the library's own.
         """
-        return (
-            self._foreign
-            or type(self).recv_frame is not Protocol.recv_frame
-            or "recv_frame" in self.__dict__
-        )
-
-    @property
-    def close_code(self) -> int | None:
-        """
-        Close code of the connection (RFC 6455 §7.1.5); :obj:`None` until it is closed.
-
-        1006 when no Close frame was received.
-        """
-        if self.state is not CLOSED:
-            return None
-        return (
-            CloseCode.ABNORMAL_CLOSURE
-            if self.close_rcvd is None
-            else self.close_rcvd.code
-        )
-
-    @property
-    def close_reason(self) -> str | None:
-        """Close reason (RFC 6455 §7.1.6); :obj:`None` until the connection is closed."""
-        if self.state is not CLOSED:
-            return None
-        return "" if self.close_rcvd is None else self.close_rcvd.reason
-
-    @property
-    def close_exc(self) -> ConnectionClosed:
-        """
-        Exception to raise when a program uses the closed connection.
-
-        Raises:
-            AssertionError: if the connection isn't closed.
-
-        """
-        assert self.state is CLOSED, "connection isn't closed yet"
-        # The last line: a message that came before the Close frames was refused after them.
-        normal = (
-            self.close_rcvd is not None
-            and self.close_sent is not None
-            and self.close_rcvd.code in OK_CLOSE_CODES
-            and self.close_sent.code in OK_CLOSE_CODES
-            and self.parser_exc is None
-        )
-        exc_type = ConnectionClosedOK if normal else ConnectionClosedError
-        exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
-        # Known since the failure; it isn't the exception being handled, if there is one.
-        exc.__cause__ = self.parser_exc
-        return exc
+        # An attribute of the object may replace the method, too. Asking __dict__ for it
+        # would make that, which takes memory for as long as the connection lasts.
+        function = getattr(self.recv_frame, "__func__", None)
+        return self._foreign or function is not Protocol.recv_frame
 
     # -- bytes in
 
@@ -253,17 +220,18 @@ class Protocol(SendingHalf):
             self.reader.feed_data(data)
         else:
             self.frame_reader.feed(bytes(data))
-        next(self.parser)
+        self._advance()
 
     def receive_eof(self) -> None:
         """Process the end of the stream; calling it again does nothing."""
         if self._eof_rcvd:
             return
         self._eof_rcvd = True
-        self.reader.feed_eof()
+        if self.frame_reader is None:
+            self.reader.feed_eof()
         if self.debug:
             self.logger.debug("< EOF")
-        next(self.parser)
+        self._advance()
 
     def events_received(self) -> list[Event]:
         """Return what was received since the last call: requests, responses, frames."""
@@ -309,6 +277,32 @@ class Protocol(SendingHalf):
 
         A subclass reads the opening handshake from :attr:`reader` before this.
         """
+        # Frames need no generator, and a connection may have them for days.
+        self._parser = None
+        self._read_frames()
+        return (yield)  # for the last time: nobody has this generator any more
+
+    # To tell whether a subclass of a program overrides it.
+    _own_parse = parse
+
+    def _advance(self) -> None:
+        """Process input: by the parser, while there is one, or else as frames."""
+        if self._parser is not None or self._state is CONNECTING:
+            next(self.parser)
+        else:
+            self._read_frames()
+
+    def _read_frames(self) -> None:
+        frames = self.frame_reader
+        if frames is None:
+            frames = self._start_frames()
+        if not self.lazy:
+            self.read_events(frames)
+        if self._eof_rcvd and self._state is not CLOSED:
+            self._end()
+
+    def _start_frames(self) -> FrameReader:
+        """Process as frames what follows."""
         self.frame_reader = frames = FrameReader(
             masked=self.side is SERVER,
             max_message_size=self.max_message_size,
@@ -316,18 +310,16 @@ class Protocol(SendingHalf):
             max_fragments=MAX_FRAGMENTS,
         )
         self._configure_frames(frames)
-        frames.feed(self.reader.take())
-        while True:
-            if not self.lazy:
-                self.read_events(frames)
-            if self._eof_rcvd and self._state is not CLOSED:
-                self._end()
-            yield
+        if self._reader is not None:
+            frames.feed(self._reader.take())
+            self._reader = None
+        return frames
 
     def discard(self) -> Generator[None, None, None]:
         """Ignore input until the stream ends."""
         while not self._eof_rcvd:
-            self.reader.discard()
+            if self._reader is not None:
+                self._reader.discard()
             yield
         if not self.eof_sent:
             self.send_eof()
@@ -415,10 +407,13 @@ class Protocol(SendingHalf):
         try:
             while (piece := frames.read()) is not None:
                 head, data, complete = piece
-                self._pieces.append(data)
+                if self._pieces is not None:
+                    self._pieces.append(data)
+                    data = b"".join(self._pieces) if complete else b""
+                elif not complete:
+                    self._pieces = [data]
                 if complete:
-                    data = data if len(self._pieces) == 1 else b"".join(self._pieces)
-                    self._pieces.clear()
+                    self._pieces = None
                     self.recv_frame(self.decode_frame(head, data))
         except Exception as exc:
             self.fail_parse(exc)

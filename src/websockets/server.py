@@ -9,7 +9,6 @@ and :meth:`~ServerProtocol.reject`, and when.
 
 from __future__ import annotations
 
-import email.utils
 import http
 import re
 import types
@@ -18,15 +17,19 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 
 from ._aliases import deprecated_aliases
+from ._codec import find_upgrade
 from ._handshake import (
-    all_items,
     check_host,
     check_key,
     check_origins,
     check_upgrade,
+    date,
+    failure,
+    is_key,
     log_message,
     one_value,
 )
+from ._negotiation import Negotiation
 from .datastructures import Headers
 from .exceptions import (
     InvalidHandshake,
@@ -38,21 +41,16 @@ from .exceptions import (
     InvalidProtocol,
     InvalidState,
     InvalidUpgrade,
-    NegotiationError,
     RequestLineTooLong,
     SecurityError,
 )
-from .extensions.base import Extension, ServerExtensionFactory
+from .extensions.base import ServerExtensionFactory
 from .headers import (
-    build_extension,
-    parse_extension,
-    parse_subprotocol,
     validate_subprotocols,
 )
 from .http11 import Request, Response
-from .protocol import CONNECTING, OPEN, SERVER, Protocol, State
+from .protocol import CONNECTING, OPEN, SERVER, State
 from .typing import (
-    ExtensionHeader,
     LoggerLike,
     Origin,
     StatusLike,
@@ -90,7 +88,7 @@ REFUSALS: list[tuple[type[Exception], http.HTTPStatus, str, tuple[str, str] | No
 ]
 
 
-class ServerProtocol(Protocol):
+class ServerProtocol(Negotiation):
     """
     The server's side of a WebSocket connection, without I/O.
 
@@ -119,6 +117,11 @@ class ServerProtocol(Protocol):
 
     """
 
+    #: Whether :meth:`accept` was called.
+    accept_called = False
+    # Whether a request was received: what follows waits for the response.
+    _requested = False
+
     def __init__(
         self,
         *,
@@ -134,9 +137,9 @@ class ServerProtocol(Protocol):
     ) -> None:
         if subprotocols is not None:
             validate_subprotocols(subprotocols)
-        check_origins(origins)
+        if origins is not None:
+            check_origins(origins)
         super().__init__(SERVER, state=state, max_size=max_size, logger=logger)
-        #: What is acceptable.
         self.origins = origins
         self.available_extensions = extensions
         self.available_subprotocols = subprotocols
@@ -145,8 +148,6 @@ class ServerProtocol(Protocol):
             self.select_subprotocol = types.MethodType(  # type: ignore[method-assign]  # as above
                 select_subprotocol, self
             )
-        #: Whether :meth:`accept` was called.
-        self.accept_called = False
 
     # -- decisions
 
@@ -172,11 +173,12 @@ class ServerProtocol(Protocol):
         except Exception as exc:
             request._exception = self.handshake_exc = exc
             return self._refuse(exc)
-        headers = Headers()
-        headers["Date"] = email.utils.formatdate(usegmt=True)
-        headers["Upgrade"] = "websocket"
-        headers["Connection"] = "Upgrade"
-        headers["Sec-WebSocket-Accept"] = accept
+        headers = Headers._of_lines(
+            f"Date: {date()}\r\n"
+            "Upgrade: websocket\r\n"
+            "Connection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept}\r\n"
+        )
         if extensions is not None:
             headers["Sec-WebSocket-Extensions"] = extensions
         if subprotocol is not None:
@@ -228,7 +230,7 @@ class ServerProtocol(Protocol):
         status = http.HTTPStatus(status)
         body = text.encode()
         headers = Headers()
-        headers["Date"] = email.utils.formatdate(usegmt=True)
+        headers["Date"] = date()
         headers["Connection"] = "close"
         headers["Content-Length"] = str(len(body))
         headers["Content-Type"] = "text/plain; charset=utf-8"
@@ -251,16 +253,16 @@ class ServerProtocol(Protocol):
         if self.state is not CONNECTING or self.eof_sent:
             raise InvalidState("an HTTP response was sent already")
         self.writes.append(response.serialize())
-        status = f"{int(response.status_code)} {response.reason_phrase}"
         if self.debug:
-            line = f"HTTP/1.1 {status}"
+            line = f"HTTP/1.1 {int(response.status_code)} {response.reason_phrase}"
             log_message(self.logger, ">", line, response.headers, response.body)
         if response.status_code == 101:
             self.state = OPEN
             self.logger.info("connection open")
             # Frames may have followed the request, or the end of the stream.
-            next(self.parser)
+            self._advance()
         else:
+            status = f"{int(response.status_code)} {response.reason_phrase}"
             if self.accept_called:
                 self.logger.info("connection rejected (%s)", status)
             else:
@@ -294,6 +296,10 @@ class ServerProtocol(Protocol):
         if request.protocol != "HTTP/1.1":
             raise InvalidProtocol(request.protocol)
         headers = request.headers
+        if type(self) is ServerProtocol:
+            usual = self._process_usual(headers)
+            if usual is not None:
+                return usual
         check_upgrade(headers)
         key = one_value(headers, "Sec-WebSocket-Key")
         check_key(key)
@@ -305,116 +311,35 @@ class ServerProtocol(Protocol):
         self.subprotocol = self.process_subprotocol(headers)
         return accept_key(key), extensions_header, self.subprotocol
 
-    def process_origin(self, headers: Headers) -> Origin | None:
-        """
-        Return the origin of a request, if it is acceptable (:rfc:`6455`, section 10.2).
-
-        Args:
-            headers: headers of the request.
-
-        Raises:
-            InvalidHeader: if the request has several origins.
-            InvalidOrigin: if the origin isn't acceptable.
-
-        """
-        values = headers.get_all("Origin")
-        origin = Origin(one_value(headers, "Origin")) if values else None
-        if self.origins is None or origin in self.origins:
-            return origin
-        for pattern in self.origins:
-            if (
-                isinstance(pattern, re.Pattern)
-                and origin is not None
-                and pattern.fullmatch(origin)
-            ):
-                return origin
-        raise InvalidOrigin(origin)
-
-    def process_extensions(
+    def _process_usual(
         self, headers: Headers
-    ) -> tuple[str | None, list[Extension]]:
-        """
-        Accept extensions among those that the client offers (:rfc:`6455`, section 9.1).
-
-        Args:
-            headers: headers of the request.
-
-        Returns:
-            Value of ``Sec-WebSocket-Extensions`` for the response, :obj:`None` without
-            extensions, and the extensions in the client's order.
-
-        """
-        accepted: list[Extension] = []
-        answer: list[ExtensionHeader] = []
-        if self.available_extensions:
-            for name, params in all_items(
-                headers, "Sec-WebSocket-Extensions", parse_extension
-            ):
-                for factory in self.available_extensions:
-                    if factory.name != name:
-                        continue
-                    # RFC 6455 §9.1: the client may offer the same extension several
-                    # times, with other parameters.
-                    try:
-                        chosen, extension = factory.process_request_params(
-                            params, accepted
-                        )
-                    except NegotiationError:
-                        continue
-                    answer.append((name, chosen))
-                    accepted.append(extension)
-                    break
-        return (build_extension(answer) if answer else None), accepted
-
-    def process_subprotocol(self, headers: Headers) -> Subprotocol | None:
-        """
-        Choose the subprotocol of a connection (:rfc:`6455`, section 1.9).
-
-        Args:
-            headers: headers of the request.
-
-        Returns:
-            The subprotocol; :obj:`None` for none.
-
-        Raises:
-            NegotiationError: if there is no acceptable subprotocol.
-
-        """
-        offered = all_items(headers, "Sec-WebSocket-Protocol", parse_subprotocol)
-        return self.select_subprotocol(offered)
-
-    def select_subprotocol(
-        self, subprotocols: Sequence[Subprotocol]
-    ) -> Subprotocol | None:
-        """
-        Choose among the subprotocols that the client offers.
-
-        The ``select_subprotocol`` argument replaces this method. By default, it is the
-        first one in the list of the server that the client offers too; no subprotocol is
-        acceptable only when the server has no list.
-
-        Args:
-            subprotocols: what the client offers, in order of its preference.
-
-        Raises:
-            NegotiationError: if the client offers none, or none that the server knows.
-
-        """
-        if not self.available_subprotocols:
+    ) -> tuple[str, str | None, Subprotocol | None] | None:
+        """Do the same for headers as nearly all clients send them; else return None."""
+        fields = find_upgrade(headers._sendable())
+        if fields is None:
             return None
-        if not subprotocols:
-            raise NegotiationError("missing subprotocol")
-        for subprotocol in self.available_subprotocols:
-            if subprotocol in subprotocols:
-                return subprotocol
-        expected = ", ".join(self.available_subprotocols)
-        raise NegotiationError(f"invalid subprotocol; expected one of {expected}")
+        key, version, _, origin, extensions, subprotocols = fields
+        if key is None or is_key(key) is None or version != "13":
+            return None
+        if origin is not None or self.origins is not None:
+            self.origin = self.process_origin(headers)
+        answer = None
+        if extensions is not None:
+            answer, self.extensions = self._negotiate([extensions])
+        if subprotocols is not None or self.available_subprotocols or self._selects():
+            self.subprotocol = self.process_subprotocol(headers)
+        return accept_key(key), answer, self.subprotocol
+
+    def _selects(self) -> bool:
+        """Tell whether a program chooses the subprotocol."""
+        function = getattr(self.select_subprotocol, "__func__", None)
+        return function is not Negotiation.select_subprotocol
 
     # -- receiving
 
     def parse(self) -> Generator[None, None, None]:
         """Process the request, wait for the response, then process frames."""
-        if self.state is CONNECTING:
+        if self._state is CONNECTING and not self._requested:
             try:
                 request = yield from Request.parse(self.reader.read_line)
                 if self.debug:
@@ -424,11 +349,40 @@ class ServerProtocol(Protocol):
             except Exception as exc:
                 self._refuse_malformed(exc)
                 return (yield)  # for the last time: self.parser is another generator
+            self._requested = True
             self.events.append(request)
-            # RFC 6455 §4.2.2: frames come after the response.
-            while self.state is CONNECTING:
-                yield
+        # RFC 6455 §4.2.2: frames come after the response.
+        while self._state is CONNECTING:
+            yield
         yield from super().parse()
+
+    # To tell whether a subclass of a program overrides it.
+    _own_parse = parse
+
+    def receive_data(self, data: bytes | bytearray) -> None:
+        """
+        Process bytes from the network.
+
+        Call :meth:`events_received` and :meth:`data_to_send` afterwards.
+
+        Raises:
+            EOFError: if :meth:`receive_eof` was called before.
+
+        """
+        # Nothing happened yet, and no subclass reads in its own way.
+        if self._state is CONNECTING and self._parser is None and not self._requested:
+            head = None if self._eof_rcvd else Request._read(data)
+            if head is not None:
+                request, size = head
+                if self.debug:
+                    line = f"{request.method} {request.path} {request.protocol}"
+                    log_message(self.logger, "<", line, request.headers)
+                self._requested = True
+                self.events.append(request)
+                if size == len(data):
+                    return
+                data = data[size:]
+        super().receive_data(data)
 
     def _refuse_malformed(self, exc: Exception) -> None:
         """Answer a request that isn't going to be processed, if there is one."""
@@ -457,15 +411,6 @@ class ServerProtocol(Protocol):
         else:
             self.send_response(self.reject(status, failure(exc)))
         self.handshake_exc = handshake_exc
-
-
-def failure(exc: Exception) -> str:
-    """Return the body of the response to a request that failed because of an exception."""
-    text = str(exc)
-    # What else may stand behind an exception isn't the client's business.
-    if isinstance(exc, InvalidHeader) and exc.__cause__ is not None:
-        text += f"; {exc.__cause__}"
-    return f"Failed to open a WebSocket connection: {text}.\n"
 
 
 class ServerConnection(ServerProtocol):

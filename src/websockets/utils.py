@@ -9,11 +9,10 @@ Doesn't know: headers, connections.
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import typing
 
-from ._codec import apply_mask
+from ._codec import accept_key, apply_mask
 
 
 if typing.TYPE_CHECKING:
@@ -21,9 +20,6 @@ if typing.TYPE_CHECKING:
 
 
 __all__ = ["accept_key", "apply_mask", "generate_key", "get_socket_name"]
-
-# RFC 6455 §1.3: what a server appends to the key, to prove that it speaks WebSocket.
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def generate_key() -> str:
@@ -33,18 +29,6 @@ def generate_key() -> str:
     It encodes 16 bytes in base64 (:rfc:`6455`, section 4.1).
     """
     return base64.b64encode(secrets.token_bytes(16)).decode("ascii")
-
-
-def accept_key(key: str) -> str:
-    """
-    Return the value of ``Sec-WebSocket-Accept`` that answers a key.
-
-    Args:
-        key: value of the ``Sec-WebSocket-Key`` header (:rfc:`6455`, section 4.2.2).
-    """
-    return base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode(
-        "ascii"
-    )
 
 
 def get_socket_name(sock: socket.socket) -> str:

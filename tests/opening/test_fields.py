@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from websockets._opening.headers import checked_fields, replaced, without_credentials
+from websockets._opening.headers import (
+    checked_fields,
+    pack,
+    replaced,
+    without_credentials,
+)
+from websockets.datastructures import Headers
+from websockets.http11 import Request
 
 
 class Keyed:
@@ -45,3 +52,14 @@ def test_without_credentials():
         ("X", "4"),
     )
     assert without_credentials(fields) == (("X", "4"),)
+
+
+def test_pack():
+    """Headers are packed; what a program has put in their place is left alone."""
+    request = Request("/", Headers(Host="a"))
+    assert list(request.headers.raw_items()) == [("Host", "a")]
+    other = Request("/", {"Host": "a"})
+    pack(request, other, None)
+    assert request.headers._list is None
+    assert request.headers["Host"] == "a"
+    assert other.headers == {"Host": "a"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import sys
 
 import pytest
 from hypothesis import given
@@ -290,3 +292,57 @@ def test_accepted_headers_stay_one_line(name, value):
     except (ValueError, InvalidHeaderValue):
         return
     assert data.splitlines() == [f"{name}: {value}".encode("iso-8859-1"), b""]
+
+
+NAMES = st.sampled_from(["Host", "host", "X", "Cookie"])
+VALUES = st.sampled_from(["", "a", " b ", "c: d", "\xe9\t"])
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["set", "insecure", "get", "delete", "pack"]), NAMES, VALUES
+    )
+)
+
+
+@given(STEPS)
+def test_packing_changes_nothing(steps):
+    """Headers that are packed now and then look the same as those that never are."""
+    packed, plain = Headers(), Headers({"Gone": ""})
+    del plain["Gone"]
+    for step, name, value in steps:
+        for headers in (packed, plain):
+            if step == "set":
+                headers[name] = value
+            elif step == "insecure":
+                headers.set_insecure(name, value)
+            elif step == "delete" and name in headers:
+                del headers[name]
+        if step == "pack":
+            packed._pack()
+        assert (name in packed) is (name in plain)
+        if step == "get":
+            assert packed.get_all(name) == plain.get_all(name)
+        assert str(packed) == str(plain)
+    assert packed == plain
+    assert repr(packed) == repr(plain)
+    assert list(packed) == list(plain)
+    packed.clear()
+    assert "X" not in packed
+
+
+def test_what_cannot_be_packed():
+    """Headers that nobody checked are kept as they were set."""
+    headers = Headers()
+    headers.set_insecure("A", "b\r\nC: d")
+    headers._pack()
+    assert list(headers.raw_items()) == [("A", "b\r\nC: d")]
+
+
+def test_packed_headers_are_small():
+    """Packed headers take little more memory than their bytes."""
+    headers = Headers([(f"Name-{i}", "value") for i in range(20)])
+    assert headers.get_all("Name-1") == ["value"]
+    size = len(headers.serialize())
+    headers._pack()
+    assert sum(
+        map(sys.getsizeof, gc.get_referents(headers))
+    ) < size + 100 + sys.getsizeof(Headers)

@@ -14,6 +14,13 @@ from __future__ import annotations
 
 import os
 
+from .heads import (
+    accept_key,
+    find_upgrade,
+    http_date,
+    read_request,
+    read_response,
+)
 from .mask import apply_mask
 from .message import Message
 from .reader import FrameReader
@@ -26,7 +33,12 @@ __all__ = [
     "FrameReader",
     "Message",
     "Utf8Validator",
+    "accept_key",
     "apply_mask",
+    "find_upgrade",
+    "http_date",
+    "read_request",
+    "read_response",
     "serialize_frame",
     "serialize_in_pieces",
 ]
@@ -41,7 +53,12 @@ def native_names() -> dict[str, object]:
             FrameReader,
             Message,
             Utf8Validator,
+            accept_key,
             apply_mask,
+            find_upgrade,
+            http_date,
+            read_request,
+            read_response,
             serialize_frame,
             serialize_in_pieces,
         )
@@ -52,7 +69,12 @@ def native_names() -> dict[str, object]:
         "FrameReader": FrameReader,
         "Message": Message,
         "Utf8Validator": Utf8Validator,
+        "accept_key": accept_key,
         "apply_mask": apply_mask,
+        "find_upgrade": find_upgrade,
+        "http_date": http_date,
+        "read_request": read_request,
+        "read_response": read_response,
         "serialize_frame": serialize_frame,
         "serialize_in_pieces": serialize_in_pieces,
     }

@@ -19,6 +19,7 @@ from ..http11 import SERVER, Request, Response
 from ..protocol import OPEN
 from ..server import ServerProtocol
 from .connect import receive
+from .headers import pack
 from .network import Stream
 
 
@@ -100,6 +101,7 @@ async def accept(
                 await stream.write(data)
         # A callback may insist on opening a connection that the rules refuse.
         if protocol.state is OPEN:
+            pack(connection.request, connection.response)
             return
         # The client may be gone; what matters is why there's no connection.
         with contextlib.suppress(OSError):

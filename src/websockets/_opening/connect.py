@@ -25,7 +25,7 @@ from ..http11 import Request, Response
 from ..protocol import Protocol
 from ..typing import LoggerLike
 from ..uri import WebSocketURI, parse_uri
-from .headers import Fields, checked_fields, replaced, without_credentials
+from .headers import Fields, checked_fields, pack, replaced, without_credentials
 from .network import Network, Stream
 from .progress import Progress, ProxyHop
 from .redirects import resolve_redirect, same_origin
@@ -203,6 +203,7 @@ async def upgrade(
             raise protocol.handshake_exc
         for event in protocol.events_received():
             assert isinstance(event, Response)  # a lazy protocol makes no others
+            pack(request, event)
             return event
         await receive(stream, protocol)
 

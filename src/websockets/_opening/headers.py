@@ -13,9 +13,10 @@ from typing import TypeAlias
 from .._secrets import MASK
 from ..datastructures import Headers, HeadersLike
 from ..exceptions import InvalidHeaderValue
+from ..http11 import Request, Response
 
 
-__all__ = ["Fields", "checked_fields", "replaced", "without_credentials"]
+__all__ = ["Fields", "checked_fields", "pack", "replaced", "without_credentials"]
 
 #: Names and values, in order, duplicates included.
 Fields: TypeAlias = "tuple[tuple[str, str], ...]"
@@ -76,3 +77,11 @@ def replaced(ours: Iterable[tuple[str, str]], theirs: Fields) -> Fields:
 def without_credentials(fields: Fields) -> Fields:
     """Drop what only the host that it was meant for may see."""
     return tuple(field for field in fields if field[0].lower() not in CREDENTIALS)
+
+
+def pack(*messages: Request | Response | None) -> None:
+    """Make the headers small of a request or a response that a connection keeps."""
+    for message in messages:
+        headers = getattr(message, "headers", None)
+        if isinstance(headers, Headers):  # a program may have made it of what it likes
+            headers._pack()

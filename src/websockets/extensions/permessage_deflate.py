@@ -7,6 +7,7 @@ beside this one do.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from ._parameters import (
     MAX_BITS,
     MIN_LOCAL_BITS,
     MIN_REMOTE_BITS,
+    Agreement,
     Parameters,
     accept_offer,
     build_parameters,
@@ -36,6 +38,26 @@ __all__ = [
     "enable_client_permessage_deflate",
     "enable_server_permessage_deflate",
 ]
+
+
+# Clients offer one of a few sets of parameters, and a server answers all in one way.
+
+
+@functools.lru_cache(maxsize=64)
+def judge_offer(
+    params: tuple[ExtensionParameter, ...], config: Parameters, require_bits: bool
+) -> tuple[Agreement, tuple[ExtensionParameter, ...]]:
+    """Return what a server agrees to, and the parameters that say so."""
+    agreed = accept_offer(parse_parameters(params, offer=True), config, require_bits)
+    return agreed, tuple(build_parameters(agreed))
+
+
+@functools.lru_cache(maxsize=64)
+def judge_response(
+    params: tuple[ExtensionParameter, ...], config: Parameters
+) -> Agreement:
+    """Return what a client agrees to."""
+    return check_response(parse_parameters(params, offer=False), config)
 
 
 def check_duplicate(accepted_extensions: Sequence[Extension], text: str) -> None:
@@ -172,8 +194,9 @@ class ClientPerMessageDeflateFactory(_Factory, ClientExtensionFactory):
 
         """
         check_duplicate(accepted_extensions, f"received duplicate {self.name}")
-        agreed = check_response(
-            parse_parameters(params, offer=False), self._parameters()
+        agreed = judge_response(
+            tuple(map(tuple, params)),
+            self._parameters(),
         )
         return self._make(
             remote=(agreed.server_no_context_takeover, agreed.server_max_window_bits),
@@ -286,12 +309,12 @@ class ServerPerMessageDeflateFactory(_Factory, ServerExtensionFactory):
 
         """
         check_duplicate(accepted_extensions, f"skipped duplicate {self.name}")
-        agreed = accept_offer(
-            parse_parameters(params, offer=True),
+        agreed, answer = judge_offer(
+            tuple(map(tuple, params)),
             self._parameters(),
             self.require_client_max_window_bits,
         )
-        return build_parameters(agreed), self._make(
+        return list(answer), self._make(
             remote=(agreed.client_no_context_takeover, agreed.client_max_window_bits),
             local=(agreed.server_no_context_takeover, agreed.server_max_window_bits),
         )

@@ -1,0 +1,75 @@
+"""How a connection ended (RFC 6455 §7.1.5, §7.1.6).
+
+Owns: the Close frames of both sides, the failure, and what follows from them: the code,
+the reason, the exception for programs.
+Doesn't know: what makes a connection end.
+"""
+
+from __future__ import annotations
+
+from ._states import CLOSED, State
+from .exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
+from .frames import OK_CLOSE_CODES, Close, CloseCode
+
+
+__all__ = ["Ending"]
+
+
+class Ending:
+    """The end of a :class:`~websockets.protocol.Protocol`."""
+
+    _state: State
+
+    #: Close frame sent.
+    close_sent: Close | None = None
+    #: Close frame received, and whether it came before ours.
+    close_rcvd: Close | None = None
+    close_rcvd_then_sent: bool | None = None
+    #: Why the connection failed after the opening handshake.
+    parser_exc: Exception | None = None
+
+    @property
+    def close_code(self) -> int | None:
+        """
+        Close code of the connection (RFC 6455 §7.1.5); :obj:`None` until it is closed.
+
+        1006 when no Close frame was received.
+        """
+        if self._state is not CLOSED:
+            return None
+        return (
+            CloseCode.ABNORMAL_CLOSURE
+            if self.close_rcvd is None
+            else self.close_rcvd.code
+        )
+
+    @property
+    def close_reason(self) -> str | None:
+        """Close reason (RFC 6455 §7.1.6); :obj:`None` until the connection is closed."""
+        if self._state is not CLOSED:
+            return None
+        return "" if self.close_rcvd is None else self.close_rcvd.reason
+
+    @property
+    def close_exc(self) -> ConnectionClosed:
+        """
+        Exception to raise when a program uses the closed connection.
+
+        Raises:
+            AssertionError: if the connection isn't closed.
+
+        """
+        assert self._state is CLOSED, "connection isn't closed yet"
+        # The last line: a message that came before the Close frames was refused after them.
+        normal = (
+            self.close_rcvd is not None
+            and self.close_sent is not None
+            and self.close_rcvd.code in OK_CLOSE_CODES
+            and self.close_sent.code in OK_CLOSE_CODES
+            and self.parser_exc is None
+        )
+        exc_type = ConnectionClosedOK if normal else ConnectionClosedError
+        exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
+        # Known since the failure; it isn't the exception being handled, if there is one.
+        exc.__cause__ = self.parser_exc
+        return exc
