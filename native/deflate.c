@@ -399,3 +399,38 @@ ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
     *result = output;
     return 1;
 }
+
+/* -- compressors shared with others ---------------------------------------- */
+
+int
+ws_deflate_shared(WsState *state, PyObject *deflate, PyObject **deflater)
+{
+    int ordinary = is_known(state, deflate);
+
+    if (ordinary <= 0) {
+        return ordinary;
+    }
+    *deflater = *slot(deflate, state->deflate.deflater);
+    return *slot(deflate, state->deflate.is_shared) == Py_True && *deflater != NULL;
+}
+
+int
+ws_deflate_adopt(WsState *state, PyObject *deflate, PyObject *history)
+{
+    int ordinary = is_known(state, deflate);
+    int fresh;
+
+    if (ordinary <= 0) {
+        return ordinary;
+    }
+    fresh = is_true(deflate, state->deflate.local_fresh);
+    if (fresh < 0) {
+        return -1;
+    }
+    if (fresh) {
+        history = Py_None;
+    }
+    set(deflate, state->deflate.deflater, history);
+    set(deflate, state->deflate.is_shared, history == Py_None ? Py_False : Py_True);
+    return 1;
+}

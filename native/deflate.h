@@ -13,7 +13,7 @@ int ws_add_deflate(PyObject *module);
 int ws_deflate_traverse(WsState *state, visitproc visit, void *arg);
 void ws_deflate_clear(WsState *state);
 
-/* In all three, `deflate` is what Protocol.deflate holds. */
+/* Everywhere, `deflate` is what Protocol.deflate holds. */
 
 /* Inflate a whole message, `size` bytes at `payload`; `mask` is its key, or NULL when it
    isn't masked. `max_size` limits the result, -1 doesn't. 1 with a new bytes object in
@@ -33,5 +33,13 @@ int ws_deflate_wanted(WsState *state, PyObject *deflate, size_t size);
    exception. */
 int ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
                        PyObject **result, size_t *size);
+
+/* The compressor that the connection shares with others, borrowed: 1, 0 when it has none,
+   -1 with an exception. */
+int ws_deflate_shared(WsState *state, PyObject *deflate, PyObject **deflater);
+
+/* PerMessageDeflate.adopt(history): 1, 0 when that method has to do it, or -1 with an
+   exception. */
+int ws_deflate_adopt(WsState *state, PyObject *deflate, PyObject *history);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common.h"
 
 #include "bind.h"
+#include "broadcast.h"
 #include "deflate.h"
 #include "hot.h"
 #include "http.h"
@@ -35,7 +36,7 @@ execute(PyObject *module)
         && ws_add_writer(module) == 0 && ws_add_random(module) == 0
         && ws_add_deflate(module) == 0 && ws_add_transports(module) == 0
         && ws_add_hot(module) == 0 && ws_add_accept(module) == 0
-        && ws_add_http(module) == 0) {
+        && ws_add_http(module) == 0 && ws_add_broadcast(module) == 0) {
         return 0;
     }
     if (!PyErr_Occurred()) {

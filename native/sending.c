@@ -101,9 +101,8 @@ ws_is_open(WsHot *hot)
     return ws_attribute_is(hot->protocol, hot->state->name_state, hot->state->open);
 }
 
-/* Nothing else waits to be written, and a message may begin. */
-static int
-is_clear(WsHot *hot)
+int
+ws_is_clear(WsHot *hot)
 {
     WsState *state = hot->state;
     PyObject *writes;
@@ -251,7 +250,7 @@ ws_send(WsHot *hot, PyObject *message)
     Payload payload;
     int result;
 
-    if (hot->burst >= BURST || !is_clear(hot)) {
+    if (hot->burst >= BURST || !ws_is_clear(hot)) {
         return 0;
     }
     result = acquire(message, &payload);
@@ -291,7 +290,7 @@ ws_send(WsHot *hot, PyObject *message)
 int
 ws_send_frame(WsHot *hot, PyObject *frame)
 {
-    if (hot->client || !is_clear(hot)) {
+    if (hot->client || !ws_is_clear(hot)) {
         return 0;
     }
     if (ws_flush(hot) < 0 || ws_write_object(hot, frame) < 0) {

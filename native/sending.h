@@ -8,6 +8,9 @@
 
 #include "hot.h"
 
+/* Is it so that nothing else waits to be written, and a message may begin? */
+int ws_is_clear(WsHot *hot);
+
 /* Send a message, whole. 1 when it's written or queued, 0 if Python has to do it,
    -1 with an exception. */
 int ws_send(WsHot *hot, PyObject *message);

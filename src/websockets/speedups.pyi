@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any
 
 from ._codec.heads import UpgradeFields
@@ -11,6 +11,7 @@ from ._codec.writer import serialize_frame as serialize_frame
 from ._codec.writer import serialize_in_pieces as serialize_in_pieces
 from .asyncio._hot import Hot as Hot
 from .asyncio._hot import ReadBuffer as ReadBuffer
+from .asyncio.connection import Connection
 from .extensions.permessage_deflate import PerMessageDeflate
 from .typing import BytesLike, DataLike
 
@@ -27,6 +28,16 @@ def inflate_message(
 ) -> bytes | None: ...
 def deflate_message(deflate: PerMessageDeflate, data: DataLike, /) -> bytes | None: ...
 def deflate_wanted(deflate: PerMessageDeflate, size: int, /) -> bool: ...
+def distribute(
+    connections: Iterable[Connection], frame: bytes, size: int, /
+) -> tuple[
+    list[Connection],
+    dict[Hashable, list[Connection]],
+    list[tuple[Connection, Exception]],
+]: ...
+def deliver(
+    group: list[Connection], frame: bytes, history: Any, /
+) -> tuple[list[Connection], list[tuple[Connection, Exception]]]: ...
 
 class SocketTransport(asyncio.Transport):
     def __init__(

@@ -10,6 +10,7 @@ import random
 import pytest
 
 from tests.asyncio.helpers import REQUEST, raw_client, run, serving, until, uri_of
+from websockets.asyncio import _broadcast
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConcurrencyError, ConnectionClosedError
@@ -200,6 +201,7 @@ def test_failures_concern_one_connection(caplog, monkeypatch, deflate):
                 raise ZeroDivisionError("mine")
 
             monkeypatch.setattr(connections[1], "send_prepared", fail)
+            monkeypatch.setattr(_broadcast, "native", None)
             broadcast(connections, LARGE)
             with pytest.raises(ExceptionGroup, match="skipped broadcast") as raised:
                 broadcast(connections, LARGE, raise_exceptions=True)

@@ -20,6 +20,12 @@ LARGE = b", ".join(b"%d" % (i * i % 991) for i in range(500))
 SMALL = LARGE[:100]
 
 
+@pytest.fixture(autouse=True)
+def in_python(monkeypatch):
+    """The native loops know real connections only."""
+    monkeypatch.setattr(_broadcast, "native", None)
+
+
 class Stub:
     """A connection, its protocol, and the peer that reads what it sends."""
 
@@ -204,6 +210,16 @@ def test_an_engine_without_copies():
         assert send(group, SMALL) == ["deflate"] * 3
     assert send(group, LARGE) == ["deflate_shared"]
     assert send(group, SMALL) == ["deflate"] * 3
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_connection_in_the_group_twice(fresh):
+    """Who is in the audience twice gets the message twice, and can read it."""
+    group = [Stub(fresh=fresh) for _ in range(3)]
+    for _ in range(3):
+        assert "deflate_shared" in send([*group, group[1]], LARGE)
+    assert [len(stub.received) for stub in group] == [3, 6, 3]
+    send(group, SMALL)
 
 
 def test_clients():

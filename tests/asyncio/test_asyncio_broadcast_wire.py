@@ -9,6 +9,7 @@ import pytest
 
 from tests.asyncio.helpers import REQUEST, raw_client, run, serving, until
 from tests.codec.engines import NAMES, StrictReader, engine_named
+from websockets.asyncio import _broadcast
 from websockets.asyncio.server import broadcast
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
@@ -99,9 +100,12 @@ async def audience(engine, kinds):
             connection.abort()
 
 
+@pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("name", [None, *NAMES])
-def test_shared_messages_among_others(name):
+def test_shared_messages_among_others(name, native, monkeypatch):
     """Strict peers read messages for all, among their own: whole, in fragments, empty."""
+    if not native:
+        monkeypatch.setattr(_broadcast, "native", None)
     engine = name and engine_named(name)
     windows = [(bits, fresh) for bits in range(9, 16) for fresh in (False, True)]
     # Several of a kind share; one of a kind doesn't.

@@ -27,6 +27,7 @@ from ..exceptions import ConcurrencyError
 from ..extensions._deflate import ShareKey
 from ..frames import Opcode
 from ..protocol import OPEN, SERVER, Protocol
+from ._native import native_broadcast
 from .connection import Connection
 
 
@@ -49,6 +50,9 @@ LONG_STREAK = 32
 # Connections that open between two messages make a lineage of their own. Beyond this number,
 # the smaller half begins anew.
 MAX_LINEAGES = 8
+
+# Loops over connections in ordinary circumstances; None leaves all to those in Python.
+native = native_broadcast()
 
 FIN = 0x80
 RSV1 = 0x40
@@ -102,8 +106,13 @@ def broadcast(
     else:
         raise TypeError("data must be str or bytes")
     skipped = Skipped(raise_exceptions)
-    plain: bytes | None = None
     compressed = Compressed(data, FIN | RSV1 | opcode, skipped)
+    plain = serialize_frame(FIN | opcode, data, None)
+    if native is not None:
+        connections, compressed.lineages, failures = native[0](
+            connections, plain, len(data)
+        )
+        skipped.add_failures(failures)
     for connection in connections:
         protocol = connection.protocol
         if protocol.state is not OPEN or not connection.attached:
@@ -130,8 +139,6 @@ def broadcast(
             if deflate is not None and len(data) >= (deflate.compress_threshold or 1):
                 compressed.add(connection, deflate)
             elif protocol.side is SERVER:
-                if plain is None:
-                    plain = serialize_frame(FIN | opcode, data, None)
                 connection.send_prepared(plain)
             else:
                 send_frame(connection, FIN | opcode, data)
@@ -251,20 +258,24 @@ class Compressed:
 
     def send_shared(self, group: list[Connection], fresh: bool) -> None:
         """Compress the message once for a group."""
-        frame = None
         try:
             payload, history = deflate_of(group[0]).deflate_shared(self.data, fresh)
         except Exception as exc:
-            for connection in group:
-                self.skipped.add_failure(connection, exc)
+            self.skipped.add_failures([(connection, exc) for connection in group])
             return
+        frame = serialize_frame(self.head, payload, None)
+        if native is not None:
+            group, failures = native[1](group, frame, history)
+            self.skipped.add_failures(failures)
         for connection in group:
             deflate = deflate_of(connection)
+            if deflate.has_adopted(history):
+                # It's in the group twice; the payload refers to what came before.
+                self.send_alone(connection)
+                continue
             deflate.adopt(history)
             try:
                 if connection.protocol.side is SERVER:
-                    if frame is None:
-                        frame = serialize_frame(self.head, payload, None)
                     connection.send_prepared(frame)
                 else:
                     send_frame(connection, self.head, payload)
@@ -301,7 +312,7 @@ class Skipped:
             connection.logger.warning("skipped broadcast: %s", exc)
 
     def add_failure(self, connection: Connection, cause: Exception) -> None:
-        """Note an exception while writing; call it where that was caught."""
+        """Note an exception while writing."""
         if self.collect:
             failure = RuntimeError("failed to write message")
             failure.__cause__ = cause
@@ -311,6 +322,11 @@ class Skipped:
                 "skipped broadcast: failed to write message: %s",
                 traceback.format_exception_only(cause)[0].strip(),
             )
+
+    def add_failures(self, failures: Iterable[tuple[Connection, Exception]]) -> None:
+        """Note exceptions while writing that were caught before."""
+        for connection, cause in failures:
+            self.add_failure(connection, cause)
 
     def done(self) -> None:
         """Raise what was collected."""

@@ -194,6 +194,8 @@ class ConnectionIO(
 
     def send_prepared(self, data: bytes) -> None:
         """Queue the bytes of whole frames; for :func:`~websockets.asyncio.server.broadcast`."""
+        if self._corked:
+            self._flush()
         self._output.write(data)
         self._check_congestion()
 

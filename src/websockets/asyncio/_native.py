@@ -31,6 +31,7 @@ __all__ = [
     "ReadBuffer",
     "classes",
     "install",
+    "native_broadcast",
     "native_transports",
 ]
 
@@ -90,6 +91,15 @@ def native_transports() -> tuple[type[SocketTransport], type[Poller]] | None:
     except ImportError:  # on Windows
         return None
     return load_transports()
+
+
+def native_broadcast() -> tuple[Any, Any] | None:
+    """Return the native loops of a broadcast, ``distribute`` and ``deliver``."""
+    if not NATIVE:
+        return None
+    from ..speedups import deliver, distribute
+
+    return distribute, deliver
 
 
 if TYPE_CHECKING:

@@ -371,6 +371,10 @@ class PerMessageDeflate(Extension):
         # Others compress with it, too: it must be copied before it's used.
         self._is_shared = history is not None
 
+    def has_adopted(self, history: Any) -> bool:
+        """Tell whether a shared message was the latest that was sent."""
+        return history is not None and self._deflater is history
+
     def worth_compressing(self, data: BytesLike, fin: bool) -> bool:
         """
         Tell whether to compress a message when the program doesn't say.
