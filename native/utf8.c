@@ -85,6 +85,59 @@ skip_ascii(const uint8_t *data, size_t size)
     return done;
 }
 
+static int
+continues(uint8_t byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Return how many bytes are whole characters for certain: all up to the first that
+   isn't legal, or up to the last three bytes. */
+static size_t
+skip_characters(const uint8_t *data, size_t size)
+{
+    size_t done = 0;
+
+    while (size - done >= 4) {
+        const uint8_t *next = data + done;
+        uint8_t first = next[0];
+
+        if (first < 0x80) {
+            size_t ascii = next[1] < 0x80 ? skip_ascii(next, size - done) : 0;
+
+            done += ascii ? ascii : 1;
+        }
+        else if (!continues(next[1]) || first < 0xC2) {
+            break;
+        }
+        else if (first < 0xE0) {
+            done += 2;
+        }
+        else if (!continues(next[2])) {
+            break;
+        }
+        else if (first < 0xF0) {
+            unsigned code = (first & 0x0Fu) << 6 | (next[1] & 0x3Fu);
+
+            /* Below U+0800, and surrogates. */
+            if (code < 0x20 || (code >= 0x360 && code < 0x380)) {
+                break;
+            }
+            done += 3;
+        }
+        else {
+            unsigned code = (first & 0x0Fu) << 6 | (next[1] & 0x3Fu);
+
+            /* Below U+10000, above U+10FFFF. */
+            if (!continues(next[3]) || code < 0x10 || code >= 0x110) {
+                break;
+            }
+            done += 4;
+        }
+    }
+    return done;
+}
+
 /* Raise UnicodeDecodeError for bytes that stand at a position of the message. */
 static int
 refuse(const uint8_t *data, size_t size, uint64_t position, const char *reason)
@@ -145,13 +198,9 @@ ws_utf8_feed(WsUtf8 *check, const uint8_t *data, size_t size, int final)
         while (done < size) {
             Character found;
 
-            if (data[done] < 0x80) {
-                size_t ascii = skip_ascii(data + done, size - done);
-
-                if (ascii) {
-                    done += ascii;
-                    continue;
-                }
+            done += skip_characters(data + done, size - done);
+            if (done == size) {
+                break;
             }
             found = look_at(data + done, size - done);
             if (found.reason != NULL) {
