@@ -236,6 +236,17 @@ typedef struct {
 } Validator;
 
 static PyObject *
+validator_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Utf8Validator", names)) {
+        return NULL;
+    }
+    return type->tp_alloc(type, 0);
+}
+
+static PyObject *
 validator_feed(Validator *validator, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"data", "final", NULL};
@@ -314,7 +325,7 @@ static PyGetSetDef attributes[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "Utf8Validator()\n--\n\n"
                 "Check that the pieces of one text message are UTF-8."},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, validator_new},
     {Py_tp_dealloc, validator_dealloc},
     {Py_tp_methods, methods},
     {Py_tp_members, members},

@@ -21,7 +21,12 @@ MODULES = {
     "FrameReader": "reader",
     "Message": "message",
     "Utf8Validator": "utf8",
+    "accept_key": "heads",
     "apply_mask": "mask",
+    "find_upgrade": "heads",
+    "http_date": "heads",
+    "read_request": "heads",
+    "read_response": "heads",
     "serialize_frame": "writer",
     "serialize_in_pieces": "writer",
 }
