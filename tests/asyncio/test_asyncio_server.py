@@ -261,11 +261,77 @@ def test_open_timeout_covers_everything(loop, tls, caplog):
         async with serving(open_timeout=0.05, **options) as server:
             async with raw_client(server) as (reader, _):
                 assert await reader.read() == b""
-            await until(lambda: not server.opening_tasks)
+            await until(lambda: not server.opening)
             assert not server.all_connections
 
     run_on(loop, scenario)
     assert "ERROR" not in caplog.text
+
+
+def test_silent_clients_have_no_task():
+    """A client that says nothing takes a stream, until it says something or leaves."""
+
+    async def scenario():
+        tasks = len(asyncio.all_tasks())
+        async with serving(open_timeout=None) as server:
+            async with raw_client(server) as (_, writer):
+                await until(lambda: server.opening)
+                [stream] = server.opening
+                assert stream.task is None
+                assert len(asyncio.all_tasks()) == tasks
+                writer.write(b"G")
+                await until(lambda: stream.task is not None)
+            await until(lambda: not server.opening)
+            async with raw_client(server):
+                await until(lambda: server.opening)
+            await until(lambda: not server.opening)
+
+    run(scenario)
+
+
+@every_loop
+def test_a_task_factory_makes_the_tasks(loop):
+    """A task factory of the program makes the tasks of connections, if there is one."""
+
+    async def scenario():
+        made = []
+
+        def factory(loop, coro, **kwargs):
+            made.append(coro.__qualname__)
+            return asyncio.Task(coro, loop=loop, **kwargs)
+
+        asyncio.get_running_loop().set_task_factory(factory)
+        async with serving(echo) as server, connect(uri_of(server)) as websocket:
+            await websocket.send("a")
+            assert await websocket.recv() == "a"
+        assert "Acceptor.run" in made
+
+    run_on(loop, scenario)
+
+
+def test_cancelling_while_the_deadline_passes():
+    """A task that somebody else cancels, too, is cancelled."""
+
+    async def scenario():
+        waiting = asyncio.Event()
+        tasks = []
+
+        async def process_request(connection, request):
+            tasks.append(asyncio.current_task())
+            try:
+                await waiting.wait()
+            except asyncio.CancelledError:
+                tasks[0].cancel()
+                raise
+
+        async with serving(process_request=process_request, open_timeout=1) as server:
+            async with raw_client(server) as (reader, writer):
+                writer.write(REQUEST)
+                assert await reader.read() == b""
+            await until(lambda: not server.opening)
+        assert tasks[0].cancelled()
+
+    run_jumping(scenario)
 
 
 def test_open_timeout_covers_tls_and_request_together():
@@ -293,7 +359,7 @@ def test_tls_failure_is_quiet(caplog):
             async with raw_client(server) as (reader, writer):
                 writer.write(b"GET / HTTP/1.1\r\n\r\n")
                 await reader.read()
-            await until(lambda: not server.opening_tasks)
+            await until(lambda: not server.opening)
 
     run(scenario)
     assert "ERROR" not in caplog.text
@@ -391,7 +457,7 @@ def test_mistakes_in_callbacks_are_logged_once(caplog):
         async with serving(select_subprotocol=select_subprotocol) as server:
             with pytest.raises(InvalidStatus, match="HTTP 500"):
                 await connect(uri_of(server), compression=None)
-            await until(lambda: not server.opening_tasks)
+            await until(lambda: not server.opening)
 
     run(scenario)
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [

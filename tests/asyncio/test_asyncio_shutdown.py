@@ -100,7 +100,7 @@ def test_handshakes_during_shutdown_get_503():
     async def scenario():
         server = await serving()
         async with raw_client(server) as (reader, writer):
-            await until(lambda: server.opening_tasks)
+            await until(lambda: server.opening)
             server.close()
             await steps()
             writer.write(REQUEST)
@@ -142,7 +142,7 @@ def test_silent_clients_cannot_hold_up_shutdown():
     async def scenario():
         server = await serving(open_timeout=None, close_timeout=5)
         async with raw_client(server) as (reader, _):
-            await until(lambda: server.opening_tasks)
+            await until(lambda: server.opening)
             start = server.get_loop().time()
             server.close()
             assert await reader.read() == b""
@@ -215,7 +215,7 @@ def test_shutdown_without_deadline_awaits_openings():
     async def scenario():
         server = await serving(open_timeout=20, close_timeout=None)
         async with raw_client(server) as (reader, _):
-            await until(lambda: server.opening_tasks)
+            await until(lambda: server.opening)
             server.close()
             assert await reader.read() == b""
             await server.wait_closed()

@@ -429,7 +429,7 @@ def test_clients_that_break_off_leave_nothing(reset):
                         if reset:
                             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 await steps()
-                await until(lambda: not server.opening_tasks | server.handler_tasks)
+                await until(lambda: not (server.opening or server.handler_tasks))
 
             assert await leaks(once) == {}
 

@@ -11,7 +11,6 @@ ask the session again; so cancelling a wait loses nothing.
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +20,7 @@ from ..exceptions import ConcurrencyError
 from ..protocol import Protocol
 from ._native import DIRECT_WAKE, Hot, ReadBuffer
 from ._output import Output
-from ._timers import Alarm, timers_of
+from ._timers import Alarm, clock_of, timers_of
 from ._waiters import Waiters
 
 
@@ -80,9 +79,7 @@ class ConnectionIO(
         self.transport: asyncio.Transport
         # Made, like the session, when the opening handshake is over.
         self._output: Output
-        # uvloop's clock ticks in milliseconds, too coarse for latencies.
-        known = isinstance(self.loop, asyncio.BaseEventLoop)
-        self._now: Callable[[], float] = self.loop.time if known else time.monotonic
+        self._now: Callable[[], float] = clock_of(self.loop)
         self._timers = timers_of(self.loop, self._now)
         self._buffer = read_buffer(self.loop)
         self._writers = Waiters()

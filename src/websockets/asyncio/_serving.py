@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..typing import LoggerLike
+    from ._acceptor import ServerStream
     from .server import ServerConnection
 
 
@@ -70,8 +71,8 @@ class Server:
         self.handler_tasks: set[asyncio.Task[Any]] = set()
         #: Task that closes the server, from :meth:`close` on.
         self.close_task: asyncio.Task[None] | None = None
-        #: Tasks that perform opening handshakes, TLS included.
-        self.opening_tasks: set[asyncio.Task[Any]] = set()
+        #: Connections whose opening handshake isn't over, or hasn't begun.
+        self.opening: set[ServerStream] = set()
         # How long opening handshakes may go on after close().
         self.close_timeout: float | None = 10
         # What connections are closed with that open after close(); None: they go on.
@@ -227,7 +228,10 @@ class Server:
                     asyncio.create_task(connection.close(*self._last_words))
                     for connection in self.connections
                 )
-            while tasks := self.opening_tasks | self.handler_tasks:
+            # From here on there's something to wait for, and to cancel.
+            for stream in tuple(self.opening):
+                stream.start()
+            while tasks := self._opening_tasks() | self.handler_tasks:
                 await asyncio.wait(tasks)
             # Handlers may have been cancelled while they were closing connections.
             for connection in tuple(self.all_connections):
@@ -241,8 +245,12 @@ class Server:
             self.logger.info("server closed")
 
     def _stop_opening(self) -> None:
-        for task in self.opening_tasks:
+        for task in self._opening_tasks():
             task.cancel()
+
+    def _opening_tasks(self) -> set[asyncio.Task[Any]]:
+        """Return the tasks of opening handshakes."""
+        return {stream.task for stream in self.opening if stream.task is not None}
 
 
 async def wait_for_all(tasks: Iterable[asyncio.Task[Any]]) -> None:

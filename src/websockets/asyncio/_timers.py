@@ -15,12 +15,13 @@ timer of the loop. So deadlines are exact, whatever the sets are.
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 
-__all__ = ["Alarm", "Timers", "timers_of"]
+__all__ = ["Alarm", "Timers", "clock_of", "timers_of"]
 
 # Seconds that each set stands for.
 STEP = 0.25
@@ -125,6 +126,12 @@ class Timers:
 known: weakref.WeakKeyDictionary[
     asyncio.AbstractEventLoop, weakref.ReferenceType[Timers]
 ] = weakref.WeakKeyDictionary()
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return the function that tells the time to connections of a loop."""
+    # uvloop's clock ticks in milliseconds, too coarse for latencies.
+    return loop.time if isinstance(loop, asyncio.BaseEventLoop) else time.monotonic
 
 
 def timers_of(loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> Timers:
