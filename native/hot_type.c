@@ -124,12 +124,19 @@ static PyObject *
 hot_buffer_updated(PyObject *self, PyObject *argument)
 {
     Py_ssize_t size = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
+    WsHot *hot = (WsHot *)self;
+    size_t room = hot->room ? hot->room : hot->buffer != NULL ? WS_READ_BUFFER : 0;
 
-    if ((size == -1 && PyErr_Occurred())
-        || ws_hot_received(self, (size_t)size) < 0) {
+    if (size == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    Py_RETURN_NONE;
+    if (size < 0 || (size_t)size > room) {
+        PyErr_Format(PyExc_ValueError,
+                     "buffer_updated() got %zd, and the buffer had %zu bytes", size,
+                     room);
+        return NULL;
+    }
+    return ws_hot_received(self, (size_t)size) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *

@@ -177,6 +177,8 @@ cork(WsHot *hot, const uint8_t *frame, size_t size)
                 (PyObject *)hot, hot->state->name_flush_soon);
 
             if (handle == NULL) {
+                PyMem_Free(hot->cork);
+                hot->cork = NULL;
                 return -1;
             }
             Py_DECREF(handle);

@@ -86,11 +86,13 @@ write_joined(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *da
         return -1;
     }
     target = (uint8_t *)PyBytes_AS_STRING(frame);
-    memcpy(target, header, length);
+    if (length) {
+        memcpy(target, header, length);
+    }
     if (key != NULL) {
         ws_xor(target + length, data, size, key);
     }
-    else {
+    else if (size) {
         memcpy(target + length, data, size);
     }
     result = call_write(hot, frame);
