@@ -18,6 +18,7 @@ import pytest
 
 from tests.loops import LOOPS
 from websockets._opening.network import drive
+from websockets.asyncio._direct import direct_transport, over_socket
 from websockets.asyncio.connection import Connection
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.protocol import Protocol, Side
@@ -42,13 +43,17 @@ def protocols(
 
 
 class AsyncioFace:
-    """asyncio, on a loop of choice."""
+    """asyncio, on a loop of choice; on sockets of ours where the library has them."""
 
     def __init__(
-        self, new_loop: Callable[[], asyncio.AbstractEventLoop], debug: bool
+        self,
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
+        debug: bool,
+        direct: bool = True,
     ) -> None:
         self.new_loop = new_loop
         self.debug = debug
+        self.direct = direct
         self.connections: list[Connection] = []
 
     def run(self, scenario: Scenario, **kwargs: Any) -> None:
@@ -67,9 +72,14 @@ class AsyncioFace:
         self, sock: socket.socket, protocol: Protocol, **options: Any
     ) -> Any:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            lambda: Connection(protocol, **options), sock=sock
-        )
+        make = direct_transport(loop, "create_connection") if self.direct else None
+        if make is None:
+            _, connection = await loop.create_connection(
+                lambda: Connection(protocol, **options), sock=sock
+            )
+        else:
+            sock.setblocking(False)
+            connection = over_socket(make, loop, sock, Connection(protocol, **options))
         self.connections.append(connection)
         return connection
 
@@ -154,6 +164,7 @@ class ThreadTask:
 
 FACES: dict[str, Callable[[], Any]] = {
     "asyncio": lambda: AsyncioFace(*LOOPS["asyncio"]),
+    "asyncio-transports": lambda: AsyncioFace(*LOOPS["asyncio"], direct=False),
     "asyncio-debug": lambda: AsyncioFace(*LOOPS["debug"]),
     "uvloop": lambda: AsyncioFace(*LOOPS["uvloop"]),
     "threads": ThreadsFace,
@@ -161,7 +172,7 @@ FACES: dict[str, Callable[[], Any]] = {
     "jumping": lambda: AsyncioFace(JumpingLoop, debug=False),
 }
 
-ASYNCIO = ("asyncio", "asyncio-debug", "uvloop")
+ASYNCIO = ("asyncio", "asyncio-transports", "asyncio-debug", "uvloop")
 EVERYWHERE = (*ASYNCIO, "threads")
 
 

@@ -94,7 +94,7 @@ def call(function: Any, *args: Any) -> Any:
         pytest.fail(f"{function}{args}: {exc}")
     except Exception:
         return None
-    if hasattr(result, "cr_await"):
+    if type(result).__name__ == "Call":
         with contextlib.suppress(Exception):
             result.send(None)
         call(result.throw, ValueError())
