@@ -68,7 +68,9 @@ class NoLoop:
 
 def done_future() -> asyncio.Future[None]:
     """Return a future that is done, which belongs to no loop and serves all of them."""
-    future: asyncio.Future[None] = asyncio.Future(loop=NoLoop())  # type: ignore[arg-type]
+    loop = NoLoop()
+    future: asyncio.Future[None]
+    future = asyncio.Future(loop=loop)  # type: ignore[arg-type]  # it needs none
     future.set_result(None)
     return future
 
