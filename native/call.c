@@ -8,7 +8,7 @@
 #include "take.h"
 #include "waiter.h"
 
-typedef enum { NEW, WAITING, HANDED, DONE } Status;
+typedef enum { NEW, WAITING, YIELDED, HANDED, DONE } Status;
 
 typedef struct {
     PyObject_HEAD
@@ -76,7 +76,7 @@ receive(WsCall *call, PyObject **result)
         return ask_twin(call, result);
     }
     taken = ws_take(hot, call->argument, result);
-    if (taken > 0) {
+    if (taken == 1) {
         call->status = DONE;
         return PYGEN_RETURN;
     }
@@ -113,6 +113,13 @@ transmit(WsCall *call, PyObject **result)
                                                    call->hot->state->name_wait_drained),
                          result);
     }
+    if (sent > 0 && call->hot->burst > WS_BURST) {
+        /* As asyncio.sleep(0) does. */
+        call->hot->burst = 0;
+        call->status = YIELDED;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_NEXT;
+    }
     call->status = DONE;
     if (sent < 0) {
         *result = NULL;
@@ -139,6 +146,10 @@ step(WsCall *call, PyObject *value, PyObject **result)
     case WAITING:
         ws_end_waiting(call->hot);
         return receive(call, result);
+    case YIELDED:
+        call->status = DONE;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_RETURN;
     case HANDED:
         outcome = PyIter_Send(call->inner, value, result);
         if (outcome != PYGEN_NEXT) {

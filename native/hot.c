@@ -94,6 +94,7 @@ gather(WsHot *hot)
     PyObject **slot = (PyObject **)((char *)hot->messages + hot->state->messages_message);
     WsPart part;
     WsMessage *message;
+    size_t room;
     int result = 0;
 
     if (*slot != Py_None
@@ -118,6 +119,13 @@ gather(WsHot *hot)
         Py_SETREF(*slot, (PyObject *)message);
     }
     message = (WsMessage *)Py_NewRef(*slot);
+    if (reader->missing
+        && ws_message_reserve(message, message->size + part.size + reader->missing, &room)
+               == NULL) {
+        /* Room for the rest as well, if the peer isn't believed too much. */
+        Py_DECREF(message);
+        return -1;
+    }
     result = ws_message_append(message, part.payload, part.size,
                                part.masked ? part.key : NULL, part.complete,
                                part.complete && part.head >= FIN);
@@ -297,7 +305,7 @@ int
 ws_hot_received(PyObject *connection, size_t size)
 {
     WsHot *hot = (WsHot *)connection;
-    int result;
+    int result = 0;
 
     note_time(hot);
     if (!hot->fast) {
@@ -315,13 +323,16 @@ ws_hot_received(PyObject *connection, size_t size)
     }
     Py_INCREF(connection);
     if (hot->room) {
+        size_t rest = size > hot->room ? size - hot->room : 0;
+
         hot->room = 0;
-        result = received_message(hot, size);
-        if (result > 0) {
+        result = received_message(hot, size - rest);
+        if (result > 0 && rest == 0) {
             result = process(hot);
         }
+        size = rest;
     }
-    else {
+    if (result >= 0 && size) {
         WsReadBuffer *buffer = (WsReadBuffer *)Py_NewRef(hot->buffer);
 
         buffer->lent = 1;
@@ -334,6 +345,17 @@ ws_hot_received(PyObject *connection, size_t size)
     }
     Py_DECREF(connection);
     return result;
+}
+
+void
+ws_hot_get_second(PyObject *connection, uint8_t **buffer, size_t *room)
+{
+    WsHot *hot = (WsHot *)connection;
+
+    if (hot->room && hot->room < WS_READ_BUFFER) {
+        *buffer = hot->buffer->memory;
+        *room = WS_READ_BUFFER;
+    }
 }
 
 int

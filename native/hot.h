@@ -85,6 +85,9 @@ int ws_fail(WsHot *hot);
 /* Where the transport puts what it receives, and how many bytes fit: 0 or -1. */
 int ws_hot_get_buffer(PyObject *connection, uint8_t **buffer, size_t *room);
 
+/* Where it puts what doesn't fit there, if it can; else nothing changes. */
+void ws_hot_get_second(PyObject *connection, uint8_t **buffer, size_t *room);
+
 /* Process what the transport put there. It may run the task that waits for a message.
    0, or -1 with an exception of that task which must stop the loop. */
 int ws_hot_received(PyObject *connection, size_t size);

@@ -104,7 +104,8 @@ receiver_received(PyObject *protocol, size_t size)
     return ws_hot_received(protocol, size) < 0 ? -1 : 1;
 }
 
-static const WsReceiverOps receiver = {receiver_get_buffer, receiver_received};
+static const WsReceiverOps receiver = {receiver_get_buffer, ws_hot_get_second,
+                                       receiver_received};
 
 #endif
 

@@ -22,9 +22,6 @@
 #define TEXT 1
 #define BINARY 2
 
-/* Messages in a row after which other tasks run: as in the twin. */
-#define BURST 64
-
 /* Up to this size, header and payload are copied into one piece. */
 #define SMALL 4096
 
@@ -250,9 +247,10 @@ ws_send(WsHot *hot, PyObject *message)
     uint8_t buffer[4];
     const uint8_t *key = NULL;
     Payload payload;
+    size_t size;
     int result;
 
-    if (hot->burst >= BURST || !ws_is_clear(hot)) {
+    if (!ws_is_clear(hot)) {
         return 0;
     }
     result = acquire(message, &payload);
@@ -284,8 +282,9 @@ ws_send(WsHot *hot, PyObject *message)
         /* The length of the header isn't known here, and doesn't matter. */
         result = ws_after_writing(hot, payload.size);
     }
+    size = payload.size;
     release(&payload);
-    hot->burst++;
+    hot->burst += 1 + (int)((size >> 14) & 0xFFFF);
     return result;
 }
 

@@ -8,6 +8,11 @@
 
 #include "hot.h"
 
+/* A task that does nothing but send never suspends while the system takes its bytes.
+   After this many messages without anything received, large ones counted several times,
+   it lets others run: as in the twin. */
+#define WS_BURST 256
+
 /* Is it so that nothing else waits to be written, and a message may begin? */
 int ws_is_clear(WsHot *hot);
 

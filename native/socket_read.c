@@ -29,15 +29,16 @@ receive_eof(WsSocket *self)
                 : ws_socket_close(self);
 }
 
-/* recv(2): the number of bytes, 0 at the end, -1 if there's nothing, -2 if it failed
+/* readv(2): the number of bytes, 0 at the end, -1 if there's nothing, -2 if it failed
    and the transport gave up, -3 with an exception set. */
 static Py_ssize_t
-receive(WsSocket *self, void *buffer, size_t room)
+receive_parts(WsSocket *self, const struct iovec *parts, int count)
 {
     ssize_t size;
 
     do {
-        size = recv(self->fd, buffer, room, 0);
+        size = count == 1 ? recv(self->fd, parts->iov_base, parts->iov_len, 0)
+                          : readv(self->fd, parts, count);
     } while (size < 0 && errno == EINTR);
     if (size >= 0) {
         return (Py_ssize_t)size;
@@ -49,14 +50,30 @@ receive(WsSocket *self, void *buffer, size_t room)
     return ws_socket_fail(self, "Fatal read error on socket transport") < 0 ? -3 : -2;
 }
 
+static Py_ssize_t
+receive(WsSocket *self, void *buffer, size_t room)
+{
+    struct iovec part = {buffer, room};
+
+    return receive_parts(self, &part, 1);
+}
+
 /* Read into the buffer of a protocol in C. 1: go on; 0: enough; -1: exception. */
 static int
 read_in_c(WsSocket *self, uint8_t *buffer, size_t room)
 {
     PyObject *protocol = self->protocol;
-    Py_ssize_t size = receive(self, buffer, room);
+    struct iovec parts[2] = {{buffer, room}, {NULL, 0}};
+    uint8_t *second = NULL;
+    Py_ssize_t size;
     int rc;
 
+    if (self->receiver->get_second != NULL) {
+        self->receiver->get_second(protocol, &second, &parts[1].iov_len);
+        parts[1].iov_base = second;
+        room += parts[1].iov_len;
+    }
+    size = receive_parts(self, parts, second == NULL ? 1 : 2);
     if (size <= 0) {
         return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
     }

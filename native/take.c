@@ -95,7 +95,7 @@ ws_fail(WsHot *hot)
 static int
 fail_at(WsHot *hot)
 {
-    return PyErr_ExceptionMatches(PyExc_Exception) ? ws_fail(hot) : -1;
+    return PyErr_ExceptionMatches(PyExc_Exception) && ws_fail(hot) == 0 ? 2 : -1;
 }
 
 /* Make what recv() returns of a payload; it takes the reference. */
@@ -138,7 +138,7 @@ take_message(WsHot *hot, PyObject *object, int as_text, PyObject **result)
                                    message->size, NULL, hot->inflate_limit, &data);
         if (taken == 0) {
             Py_DECREF(message);
-            return 0;
+            return 2;
         }
     }
     else {
@@ -175,7 +175,7 @@ take_frame(WsHot *hot, int as_text, PyObject **result)
         if (taken < 0) {
             return fail_at(hot);
         }
-        return taken ? finish(hot, data, text, 0, as_text, result) : 0;
+        return taken ? finish(hot, data, text, 0, as_text, result) : 2;
     }
     if (as_text < 0 || as_text == text) {
         /* Most messages. Text that isn't UTF-8 is left to the session. */
@@ -183,7 +183,7 @@ take_frame(WsHot *hot, int as_text, PyObject **result)
         if (taken > 0) {
             ws_reader_commit(hot->reader, &part);
         }
-        return taken;
+        return taken ? taken : 2;
     }
     data = ws_part_bytes(&part);
     if (data == NULL) {
@@ -201,7 +201,7 @@ ws_take(WsHot *hot, PyObject *decode, PyObject **result)
     int taken;
 
     if (is_set(hot->session, hot->state->session_streaming)) {
-        return 0;
+        return 2;
     }
     if (decode != Py_None) {
         as_text = PyObject_IsTrue(decode);
@@ -219,7 +219,7 @@ ws_take(WsHot *hot, PyObject *decode, PyObject **result)
     else {
         return 0;
     }
-    if (taken > 0 && after_taking(hot) < 0) {
+    if (taken == 1 && after_taking(hot) < 0) {
         Py_CLEAR(*result);
         return -1;
     }
@@ -232,8 +232,13 @@ ws_may_wait(WsHot *hot)
     WsReader *reader = hot->reader;
     PyObject *message = current_message(hot);
 
-    if (reader->size != reader->pos + reader->skipped || reader->closed
-        || reader->keeping || reader->error != NULL || hot->receiver != NULL) {
+    if (reader->closed || reader->keeping || reader->error != NULL
+        || hot->receiver != NULL) {
+        return 0;
+    }
+    if (reader->ahead && !hot->waking) {
+        /* A message in fragments, for example. Where bytes have just come, they are
+           looked at when the task that takes messages waits. */
         return 0;
     }
     if (message != NULL

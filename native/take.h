@@ -11,8 +11,8 @@
 /* Is the next message there, complete, and ordinary? */
 int ws_has_message(WsHot *hot);
 
-/* Take it. `decode` is the argument of recv(). 1 with the message, 0 if there is none
-   or Python has to look, -1 with an exception. */
+/* Take it. `decode` is the argument of recv(). 1 with the message, 0 if there is none, 2
+   if Python has to look, -1 with an exception. */
 int ws_take(WsHot *hot, PyObject *decode, PyObject **result);
 
 /* May recv() wait here, for more bytes? */

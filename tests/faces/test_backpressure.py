@@ -147,7 +147,7 @@ async def test_sender_lets_others_run(face):
             await asyncio.sleep(0)
 
     task = face.start(other())
-    for _ in range(1000):
+    for _ in range(4000):
         await client.send(b"x")
     assert turns >= 10
     done = True

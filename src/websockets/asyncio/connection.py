@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 # A task that does nothing but send never suspends while the system takes its bytes. After
-# this many messages without anything received, it lets others run.
-BURST = 64
+# this many messages without anything received, it lets others run. Each 16 KiB count as one.
+BURST = 256
 
 
 class Connection(ConnectionIO):
@@ -237,7 +237,7 @@ class Connection(ConnectionIO):
             if self._congested:
                 await self._wait_drained()
             else:
-                self._burst += 1
+                self._burst += 1 + (len(message) >> 14)
                 if self._burst > BURST:
                     self._burst = 0
                     await asyncio.sleep(0)
