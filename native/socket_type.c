@@ -183,8 +183,9 @@ static PyObject *
 write_lines(WsSocket *self, PyObject *lines)
 {
     PyObject *nothing = PyBytes_FromStringAndSize(NULL, 0);
-    PyObject *data = nothing == NULL ? NULL
-                                     : PyObject_CallMethod(nothing, "join", "O", lines);
+    PyObject *data
+        = nothing == NULL ? NULL
+                          : PyObject_CallMethodOneArg(nothing, NAME(self, WS_JOIN), lines);
     PyObject *result = data == NULL ? NULL : write_data(self, data);
 
     Py_XDECREF(nothing);

@@ -20,6 +20,7 @@ static const char *const names[WS_TRANSPORT_NAMES] = {
     [WS_EOF_RECEIVED] = "eof_received",
     [WS_FILENO] = "fileno",
     [WS_GET_BUFFER] = "get_buffer",
+    [WS_JOIN] = "join",
     [WS_PAUSE_WRITING] = "pause_writing",
     [WS_REMOVE_READER] = "remove_reader",
     [WS_REMOVE_WRITER] = "remove_writer",
