@@ -40,6 +40,7 @@ class Aiohttp(Adapter):
         super().__init__()
         same: Any = SameLevel()
         aiohttp.set_zlib_backend(same)
+        self.session: aiohttp.ClientSession | None = None
         self.runners: list[web.AppRunner] = []
 
     def version(self) -> str:
@@ -55,21 +56,18 @@ class Aiohttp(Adapter):
         tls: ssl.SSLContext | None = None,
         unlimited: bool = False,
     ) -> Connection:
-        """Open a connection, in a session of its own."""
+        """Open a connection, in the one session that aiohttp wants programs to have."""
         options: dict[str, Any] = {"max_msg_size": UNLIMITED} if unlimited else {}
         if tls is not None:
             options["ssl"] = tls
-        session = aiohttp.ClientSession()
-        websocket = await session.ws_connect(
-            url, compress=15 if deflate else 0, heartbeat=20, **options
+        if self.session is None:
+            self.session = aiohttp.ClientSession()
+        websocket = await self.session.ws_connect(
+            url, compress=15 if deflate else 0, **options
         )
 
-        async def close() -> None:
-            await websocket.close()
-            await session.close()
-
         send = websocket.send_str if text else websocket.send_bytes
-        return Connection(send, websocket.receive, close, websocket)
+        return Connection(send, websocket.receive, websocket.close, websocket)
 
     async def serve(
         self, kind: str, size: int, *, deflate: bool, tls: ssl.SSLContext | None
@@ -110,7 +108,7 @@ class Aiohttp(Adapter):
         talk = {"echo": echo, "count": count_messages, "broadcast": broadcast}[kind]
 
         async def handler(request: web.Request) -> web.WebSocketResponse:
-            websocket = web.WebSocketResponse(compress=deflate, heartbeat=20)
+            websocket = web.WebSocketResponse(compress=deflate)
             await websocket.prepare(request)
             try:
                 with self.counted():

@@ -37,7 +37,7 @@ class Callbacks(Adapter):
         """Translate options of a scenario."""
         if deflate:
             raise NotImplementedError("picows has no compression for callbacks")
-        options: dict[str, Any] = {"enable_auto_ping": True}
+        options: dict[str, Any] = {}
         if tls is not None:
             options["ssl_context"] = tls
         if unlimited:
@@ -149,13 +149,18 @@ class Callbacks(Adapter):
     async def connects(self, url: str, secs: float, **options: Any) -> Figures:
         """Open and close connections, one after the other."""
         options = self.options(**options)
+
+        class Client(WSListener):
+            def on_ws_frame(self, transport: Any, frame: Any) -> None:
+                # The answer to our Close: there is nothing else that the peer sends.
+                transport.disconnect()
+
         count = 0
         measured = Clock()
         end = time.perf_counter() + secs
         while time.perf_counter() < end:
-            transport, _ = await ws_connect(WSListener, url, **options)
+            transport, _ = await ws_connect(Client, url, **options)
             transport.send_close(1000)
-            transport.disconnect()
             await transport.wait_disconnected()
             count += 1
         return measured.figures(count)
@@ -219,7 +224,6 @@ class Callbacks(Adapter):
             "127.0.0.1",
             0,
             ssl=tls,
-            enable_auto_ping=True,
         )
         self.servers.append(server)
         port: int = server.sockets[0].getsockname()[1]
