@@ -131,13 +131,16 @@ def about(laboratory: Laboratory, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def run(options: argparse.Namespace, scenarios: list[Scenario]) -> dict[str, Any]:
-    """Run everything that was asked for, and print it as it comes."""
+def run(
+    options: argparse.Namespace, scenarios: list[Scenario], target: pathlib.Path
+) -> dict[str, Any]:
+    """Run everything that was asked for; print and store it as it comes."""
     repeats = options.reps or (3 if options.quick else 7)
     secs = (options.ms or (50 if options.quick else 120)) / 1000
     began = time.monotonic()
     rows: dict[str, Any] = {}
     absent: dict[str, dict[str, str]] = {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
         peer = compile_peer(path)
@@ -162,7 +165,10 @@ def run(options: argparse.Namespace, scenarios: list[Scenario]) -> dict[str, Any
                 for name, reason in absent[scenario.name].items():
                     print(f"  {name}: {reason}")
                 sys.stdout.flush()
-    return {"about": facts, "rows": rows, "absent": absent}
+                results = {"about": facts, "rows": rows, "absent": absent}
+                text = json.dumps(results, indent=1) + "\n"
+                target.write_text(text, encoding="utf-8")
+    return results
 
 
 def main() -> None:
@@ -176,12 +182,11 @@ def main() -> None:
         target = pathlib.Path(options.show)
         results = json.loads(target.read_text(encoding="utf-8"))
     else:
-        results = run(options, scenarios)
         partial = options.only or options.quick or options.libraries
         folder = PARTIAL if partial or options.loops != ",".join(LOOPS) else COMPLETE
         folder.mkdir(exist_ok=True)
         target = folder / "results.json"
-        target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results = run(options, scenarios, target)
     picture = target.with_suffix(".svg")
     picture.write_text(draw(results), encoding="utf-8")
     print()

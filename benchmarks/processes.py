@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 CERTIFICATE = ROOT / "tests" / "opening" / "localhost.pem"
 
 #: Seconds that one answer may take.
-TIME_LIMIT = 30.0
+TIME_LIMIT = 120.0
 
 #: What the peer exits with when the machine doesn't allow a scenario.
 NOT_ALLOWED = 3

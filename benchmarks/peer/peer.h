@@ -22,7 +22,7 @@
 #define NOT_ALLOWED 3
 
 /* Longest silence, in seconds, of somebody who is being waited for. */
-#define PATIENCE 10
+#define PATIENCE 30
 
 struct buffer {
     uint8_t *data;
