@@ -20,7 +20,6 @@
     NAME(expect_continuation_frame, "expect_continuation_frame")                       \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
-    NAME(paused, "paused")                                                             \
     NAME(receive, "_receive")                                                          \
     NAME(recv, "recv")                                                                 \
     NAME(state, "_state")                                                              \
@@ -81,6 +80,7 @@ typedef struct WsState {
 
     /* See bind.c. */
     PyTypeObject *session_type;
+    PyTypeObject *output_type;
     PyObject *current_task;
     PyObject *done_future;
     PyObject *cancelled_error;
@@ -93,6 +93,7 @@ typedef struct WsState {
     Py_ssize_t session_reading_paused;
     Py_ssize_t messages_message;
     Py_ssize_t messages_frames;
+    Py_ssize_t output_paused;
 
     /* http.c: the Date header, and the second that it's for. */
     int64_t date_second;

@@ -30,13 +30,16 @@ ws_attribute_is(PyObject *object, PyObject *name, PyObject *value)
 int
 ws_may_write(WsHot *hot)
 {
+    if (ws_slot(hot->output, hot->state->output_paused) != Py_False) {
+        return 0;
+    }
 #ifdef WS_SOCKETS
     if (hot->socket) {
         return !ws_transport_closing(hot->transport)
                && ws_transport_unsent(hot->transport) == 0;
     }
 #endif
-    return ws_attribute_is(hot->output, hot->state->name_paused, Py_False);
+    return 1;
 }
 
 int

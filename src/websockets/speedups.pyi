@@ -64,6 +64,7 @@ class Method:
 def bind(
     session: type,
     messages: type,
+    output: type,
     current_task: Callable[..., Any],
     cancelled: type,
     invalid_state: type,

@@ -19,6 +19,7 @@ from .._messages import Messages
 from .._session import Session
 from ..protocol import OPEN
 from . import _hot
+from ._output import Output
 
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def classes(native: bool) -> Any:
     speedups.bind(
         Session,
         Messages,
+        Output,
         asyncio.current_task,
         asyncio.CancelledError,
         asyncio.InvalidStateError,
