@@ -366,6 +366,34 @@ def test_a_conversation_leaves_nothing(talk, compression):
     run(scenario)
 
 
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_broadcast_leaves_nothing(compression):
+    """Messages for all, shared compressors and those who leave them are given back."""
+
+    async def scenario():
+        async with serving(serve_client, logger=SILENT) as server:
+
+            async def once():
+                async with contextlib.AsyncExitStack() as stack:
+                    clients = [
+                        await stack.enter_async_context(
+                            connect(uri_of(server), compression=compression)
+                        )
+                        for _ in range(3)
+                    ]
+                    for message in ("small", "large" * 300, "small"):
+                        broadcast(server.connections, message)
+                        await next(iter(server.connections)).send("for one")
+                    for client in clients:
+                        while await client.recv() != "large" * 300:
+                            pass
+                await until(lambda: not server.handler_tasks)
+
+            assert await leaks(once) == {}
+
+    run(scenario)
+
+
 def test_a_conversation_over_tls_leaves_nothing():
     """TLS takes more memory, and gives it back."""
 
