@@ -109,7 +109,9 @@ ws_poller_watch(WsPoller *self, WsSocket *socket, unsigned wanted)
     if (open_epoll(self) < 0) {
         return -1;
     }
-    if (epoll_ctl(self->epoll, change, socket->fd, &event) < 0) {
+    if (epoll_ctl(self->epoll, change, socket->fd, &event) < 0
+        /* Somebody else has closed it, which is as good. */
+        && !(change == EPOLL_CTL_DEL && (errno == EBADF || errno == ENOENT))) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }

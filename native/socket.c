@@ -275,7 +275,9 @@ ws_socket_fail(WsSocket *self, const char *message)
         return -1;
     }
     if (self->loop == NULL) {
-        Py_DECREF(exc);
+        /* The protocol has detached the socket, and failed then. */
+        ws_raise(exc);
+        PyErr_WriteUnraisable((PyObject *)self);
         return 0;
     }
     if (!PyErr_GivenExceptionMatches(exc, PyExc_OSError)) {

@@ -59,45 +59,16 @@ ws_find_receiver(WsState *state, PyObject *protocol)
     return NULL;
 }
 
-static int
-traverse_transport(WsTransport *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->slot);
-    return 0;
-}
-
-static int
-clear_transport(WsTransport *self)
-{
-    Py_CLEAR(self->slot);
-    return 0;
-}
-
-static void
-dealloc_transport(WsTransport *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-
-    PyObject_GC_UnTrack(self);
-    clear_transport(self);
-    type->tp_free((PyObject *)self);
-    Py_DECREF(type);
-}
-
+/* There are no objects of this very type. */
 static PyType_Slot transport_slots[] = {
     {Py_tp_doc, "What transports in C have in common."},
-    {Py_tp_traverse, traverse_transport},
-    {Py_tp_clear, clear_transport},
-    {Py_tp_dealloc, dealloc_transport},
     {0, NULL},
 };
 
 static PyType_Spec transport_spec = {
     .name = "websockets.speedups.Transport",
     .basicsize = sizeof(WsTransport),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = transport_slots,
 };
 

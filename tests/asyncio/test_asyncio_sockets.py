@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
+import os
 import socket
+import sys
 import weakref
 from typing import Any
 
@@ -114,7 +117,10 @@ def test_representation():
         assert repr(transport) == f"<SocketTransport fd={fd} closing, 0 bytes to write>"
         await until(lambda: "lost" in protocol.names())
         assert repr(transport) == "<SocketTransport closed>"
-        assert weakref.ref(transport)() is transport
+        reference = weakref.ref(transport)
+        assert reference() is transport
+        del transport, protocol
+        assert reference() is None
         peer.close()
 
     run_on("asyncio", scenario)
@@ -148,6 +154,87 @@ def test_transports_of_a_loop_that_was_closed():
     peer.setblocking(True)
     assert peer.recv(1) == b""
     peer.close()
+
+
+def test_descriptors_that_somebody_else_closes():
+    """Closing a descriptor behind a server's back costs a connection or two, not more."""
+
+    async def scenario():
+        contexts = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: contexts.append(context["exception"])
+        )
+        crowd = Crowd(1)
+        (protocol,) = crowd.protocols
+        crowd.peers.append(connected_socket(crowd.listener))
+        os.close(int(repr(protocol.transport).split("fd=")[1].split()[0]))
+        late = Plain()
+        crowd.poller.accept(crowd.listener.fileno(), 1, lambda: late)
+        assert late.log == []
+        (failure,) = contexts
+        assert "was closed by somebody else" in str(failure)
+        await crowd.leave()
+
+    run_on("asyncio", scenario)
+
+
+def test_protocols_fail_after_they_detached(monkeypatch):
+    """An exception is reported somewhere when the transport has no loop any more."""
+
+    def detach_and_fail(protocol):
+        sockets.append(protocol.transport.detach())
+        raise ZeroDivisionError
+
+    async def scenario():
+        sock, peer = tcp_pair()
+        await open_transport("direct", sock, Plain(data=detach_and_fail))
+        peer.send(b"hello")
+        await until(lambda: reported)
+        peer.close()
+
+    sockets: list[Any] = []
+    reported = []
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda args: reported.append(args.exc_type)
+    )
+    run_on("asyncio", scenario)
+    assert reported == [ZeroDivisionError]
+    sockets.pop().close()
+
+
+def test_programs_fail_when_the_last_connection_has_gone():
+    """What a poller's close() was to call may raise."""
+
+    def fail():
+        raise ZeroDivisionError
+
+    async def scenario():
+        poller = Poller(asyncio.get_running_loop())
+        with pytest.raises(ZeroDivisionError):
+            poller.close(fail)
+
+    run_on("asyncio", scenario)
+
+
+def test_the_module_is_given_back():
+    """An interpreter that ends leaves nothing of the module behind."""
+
+    def load():
+        spec = importlib.util.find_spec("websockets.speedups")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        transport, poller = module.load_transports()
+        assert module.load_transports() == (transport, poller)
+        assert transport is not SocketTransport
+        gc.collect()  # it looks at everything
+
+    load()
+    gc.collect()
+    before = sys.getrefcount(asyncio.BufferedProtocol)
+    load()
+    gc.collect()
+    after = sys.getrefcount(asyncio.BufferedProtocol)
+    assert after == before
 
 
 def test_wrong_sockets():

@@ -79,6 +79,20 @@ async def peer_resets_while_we_write(transport, protocol, peer):
     peer.reset()
 
 
+async def peer_resets_while_much_waits(transport, protocol, peer):
+    transport.pause_reading()
+    transport.write(MUCH)
+    peer.reset()
+
+
+async def end_towards_nobody(transport, protocol, peer):
+    transport.pause_reading()
+    peer.reset()
+    with pytest.raises(OSError, match="not connected"):
+        transport.write_eof()
+    transport.close()
+
+
 async def write_to_nobody(transport, protocol, peer):
     transport.pause_reading()
     peer.reset()
@@ -248,6 +262,8 @@ SCRIPTS = [
     (peer_ends_first, {"eof": keep_open}),
     (peer_resets, {}),
     (peer_resets_while_we_write, {}),
+    (peer_resets_while_much_waits, {}),
+    (end_towards_nobody, {}),
     (write_to_nobody, {}),
     (close_twice, {}),
     (close_with_unsent_bytes, {}),
@@ -349,6 +365,18 @@ def test_buffers_that_do_not_work(buffer):
     for log in logs:
         assert [entry[0] for entry in log][-1] == "lost"
         assert "Fatal" in log[1][0]
+
+
+@needs_native
+def test_the_buffer_comes_too_late():
+    """Nothing is read any more when asking for a buffer closes the transport."""
+
+    def close_instead(protocol):
+        protocol.transport.close()
+        return bytearray(100)
+
+    log = perform("direct", "asyncio", just_wait, Buffered, {"buffer": close_instead})
+    assert [entry[0] for entry in log] == ["made", "lost"]
 
 
 @needs_native

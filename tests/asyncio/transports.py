@@ -29,7 +29,9 @@ class Recorder:
     def note(self, name: str, *details: Any) -> Any:
         if name == "data" and self.log and self.log[-1][0] == "data":
             # How bytes are divided is nobody's business.
-            self.log[-1] = ("data", self.log[-1][1] + details[0])
+            self.log[-1][1].extend(details[0])
+        elif name == "data":
+            self.log.append(("data", bytearray(details[0])))
         else:
             self.log.append((name, *details))
         reaction = self.reactions.get(name)
