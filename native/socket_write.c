@@ -233,6 +233,12 @@ is_closing(PyObject *transport)
     return ((WsSocket *)transport)->closing;
 }
 
-const WsTransportOps ws_socket_ops = {ws_socket_send, unsent, is_closing};
+static int
+abort_socket(PyObject *transport, PyObject *exc)
+{
+    return ws_socket_force_close((WsSocket *)transport, exc);
+}
+
+const WsTransportOps ws_socket_ops = {ws_socket_send, unsent, is_closing, abort_socket};
 
 #endif

@@ -6,28 +6,44 @@
 
 #include "poller.h"
 #include "socket.h"
+#include "tls.h"
 
 static const char *const names[WS_TRANSPORT_NAMES] = {
     [WS_ADD_READER] = "add_reader",
     [WS_ADD_WRITER] = "add_writer",
+    [WS_ADVANCE] = "advance",
     [WS_BUFFER_UPDATED] = "buffer_updated",
     [WS_CALL_EXCEPTION_HANDLER] = "call_exception_handler",
     [WS_CALL_SOON] = "call_soon",
+    [WS_CIPHER] = "cipher",
     [WS_CLOSE] = "close",
+    [WS_COMPRESSION] = "compression",
     [WS_CONNECTION_LOST] = "connection_lost",
     [WS_CONNECTION_MADE] = "connection_made",
+    [WS_CONTEXT] = "context",
     [WS_DATA_RECEIVED] = "data_received",
+    [WS_END] = "end",
     [WS_EOF_RECEIVED] = "eof_received",
     [WS_FILENO] = "fileno",
     [WS_GET_BUFFER] = "get_buffer",
+    [WS_GET_EXTRA_INFO] = "get_extra_info",
+    [WS_GET_PEER_CERTIFICATE] = "getpeercert",
+    [WS_GET_WRITE_BUFFER_LIMITS] = "get_write_buffer_limits",
     [WS_JOIN] = "join",
+    [WS_LOST] = "lost",
+    [WS_PAUSE_READING] = "pause_reading",
     [WS_PAUSE_WRITING] = "pause_writing",
+    [WS_PENDING] = "pending",
+    [WS_READ] = "read",
     [WS_REMOVE_READER] = "remove_reader",
     [WS_REMOVE_WRITER] = "remove_writer",
+    [WS_RESUME_READING] = "resume_reading",
     [WS_RESUME_WRITING] = "resume_writing",
     [WS_RUN] = "run",
     [WS_SETBLOCKING] = "setblocking",
+    [WS_SET_WRITE_BUFFER_LIMITS] = "set_write_buffer_limits",
     [WS_WARNING] = "warning",
+    [WS_WRITE] = "write",
 };
 
 int
@@ -121,8 +137,12 @@ make_types(PyObject *module, WsTransports *shared)
     type = PyType_FromModuleAndSpec(module, &transport_spec, base);
     if (type == NULL
         || (shared->socket_type = ws_make_socket_type(module, type)) == NULL
-        || (shared->poller_type = ws_make_poller_type(module)) == NULL) {
+        || (shared->poller_type = ws_make_poller_type(module)) == NULL
+        || (shared->tls_type = ws_make_tls_type(module, type)) == NULL
+        || ws_add_receiver(ws_state(module), shared->tls_type, &ws_tls_receiver) < 0) {
         Py_CLEAR(shared->socket_type);
+        Py_CLEAR(shared->poller_type);
+        Py_CLEAR(shared->tls_type);
         Py_CLEAR(type);
     }
 done:
@@ -145,12 +165,13 @@ load_transports(PyObject *module, PyObject *Py_UNUSED(none))
             || take("asyncio.trsock", "TransportSocket",
                     &shared->transport_socket_class) < 0
             || take("socket", "socket", &shared->socket_class) < 0
+            || take("ssl", "SSLWantReadError", &shared->want_read) < 0
             || take_result("logging", "getLogger", "asyncio", &shared->logger) < 0
             || take_result("contextvars", "Context", NULL, &shared->empty_context) < 0
             || make_types(module, shared) < 0)) {
         return NULL;
     }
-    return PyTuple_Pack(2, shared->socket_type, shared->poller_type);
+    return PyTuple_Pack(3, shared->socket_type, shared->poller_type, shared->tls_type);
 }
 
 static PyMethodDef functions[] = {
@@ -158,7 +179,7 @@ static PyMethodDef functions[] = {
      "load_transports($module)\n"
      "--\n"
      "\n"
-     "Return the types SocketTransport and Poller; import asyncio for them."},
+     "Return the types SocketTransport, Poller and TlsTransport; import asyncio for them."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -192,6 +213,7 @@ ws_traverse_transports(WsState *state, visitproc visit, void *arg)
     Py_VISIT(shared->transport_type);
     Py_VISIT(shared->socket_type);
     Py_VISIT(shared->poller_type);
+    Py_VISIT(shared->tls_type);
     for (int i = 0; i < shared->receiver_count; i++) {
         Py_VISIT(shared->receivers[i].type);
     }
@@ -200,6 +222,7 @@ ws_traverse_transports(WsState *state, visitproc visit, void *arg)
     Py_VISIT(shared->transport_socket_class);
     Py_VISIT(shared->empty_context);
     Py_VISIT(shared->logger);
+    Py_VISIT(shared->want_read);
     return 0;
 }
 
@@ -214,6 +237,7 @@ ws_clear_transports(WsState *state)
     Py_CLEAR(shared->transport_type);
     Py_CLEAR(shared->socket_type);
     Py_CLEAR(shared->poller_type);
+    Py_CLEAR(shared->tls_type);
     while (shared->receiver_count > 0) {
         shared->receiver_count--;
         Py_CLEAR(shared->receivers[shared->receiver_count].type);
@@ -223,6 +247,7 @@ ws_clear_transports(WsState *state)
     Py_CLEAR(shared->transport_socket_class);
     Py_CLEAR(shared->empty_context);
     Py_CLEAR(shared->logger);
+    Py_CLEAR(shared->want_read);
 }
 
 void

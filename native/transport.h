@@ -23,6 +23,8 @@ typedef struct {
     size_t (*unsent)(PyObject *transport);
     /* Whether it was closed, or lost. */
     int (*closing)(PyObject *transport);
+    /* Close at once; report an exception or None to the protocol, later. 0 or -1. */
+    int (*abort)(PyObject *transport, PyObject *exc);
 } WsTransportOps;
 
 /* How transports begin. asyncio.Transport is written in Python and has a slot, the
@@ -58,24 +60,39 @@ typedef struct {
 enum {
     WS_ADD_READER,
     WS_ADD_WRITER,
+    WS_ADVANCE,
     WS_BUFFER_UPDATED,
     WS_CALL_EXCEPTION_HANDLER,
     WS_CALL_SOON,
+    WS_CIPHER,
     WS_CLOSE,
+    WS_COMPRESSION,
     WS_CONNECTION_LOST,
     WS_CONNECTION_MADE,
+    WS_CONTEXT,
     WS_DATA_RECEIVED,
+    WS_END,
     WS_EOF_RECEIVED,
     WS_FILENO,
     WS_GET_BUFFER,
+    WS_GET_EXTRA_INFO,
+    WS_GET_PEER_CERTIFICATE,
+    WS_GET_WRITE_BUFFER_LIMITS,
     WS_JOIN,
+    WS_LOST,
+    WS_PAUSE_READING,
     WS_PAUSE_WRITING,
+    WS_PENDING,
+    WS_READ,
     WS_REMOVE_READER,
     WS_REMOVE_WRITER,
+    WS_RESUME_READING,
     WS_RESUME_WRITING,
     WS_RUN,
     WS_SETBLOCKING,
+    WS_SET_WRITE_BUFFER_LIMITS,
     WS_WARNING,
+    WS_WRITE,
     WS_TRANSPORT_NAMES
 };
 
@@ -86,6 +103,7 @@ typedef struct WsTransports {
     PyTypeObject *transport_type;
     PyTypeObject *socket_type;
     PyTypeObject *poller_type;
+    PyTypeObject *tls_type;
     WsReceiver receivers[WS_MAX_RECEIVERS];
     int receiver_count;
     PyObject *buffered_protocol;
@@ -93,6 +111,7 @@ typedef struct WsTransports {
     PyObject *transport_socket_class;
     PyObject *empty_context;
     PyObject *logger;
+    PyObject *want_read; /* ssl.SSLWantReadError */
     /* Where bytes for protocols without a buffer are put for a moment. */
     uint8_t *scratch;
     PyObject *names[WS_TRANSPORT_NAMES];
@@ -124,6 +143,12 @@ static inline int
 ws_transport_closing(PyObject *transport)
 {
     return ((WsTransport *)transport)->ops->closing(transport);
+}
+
+static inline int
+ws_transport_abort(PyObject *transport, PyObject *exc)
+{
+    return ((WsTransport *)transport)->ops->abort(transport, exc);
 }
 
 /* Let transports call protocols of a type, and of its subclasses, in C. 0, or -1 with

@@ -26,7 +26,7 @@ from tests.asyncio.helpers import (
     uri_of,
 )
 from tests.asyncio.transports import NATIVE, Plain, needs_native
-from websockets.asyncio import _direct, _native
+from websockets.asyncio import _direct, _native, _network
 from websockets.asyncio._direct import direct_poller, direct_transport, suits, wanted
 from websockets.asyncio._listening import RETRY_DELAY, SocketServer, listen
 from websockets.asyncio._network import AsyncioNetwork, AsyncioStream
@@ -345,10 +345,10 @@ def test_what_the_extension_offers(monkeypatch, native):
     class Speedups:
         @staticmethod
         def load_transports():
-            return 1, 2
+            return 1, 2, 3
 
     monkeypatch.setitem(sys.modules, module, Speedups)
-    assert _native.native_transports() == ((1, 2) if native else None)
+    assert _native.native_transports() == ((1, 2, 3) if native else None)
 
 
 class Subclass(asyncio.SelectorEventLoop):
@@ -402,14 +402,23 @@ def test_who_gets_which_transports(monkeypatch):
         monkeypatch.setattr(_direct, "transports", None)
         assert direct_transport(loop, "create_connection") is None
         assert direct_poller(loop, "create_server") is None
+        assert _direct.direct_tls(loop) is None
         assert not _direct.is_direct(asyncio.Transport())
-        monkeypatch.setattr(_direct, "transports", (asyncio.Transport, FakePoller))
+        fakes = asyncio.Transport, FakePoller, FakeTls
+        monkeypatch.setattr(_direct, "transports", fakes)
         assert direct_transport(loop, "create_connection") is asyncio.Transport
+        assert _direct.direct_tls(loop) is FakeTls
         assert isinstance(direct_poller(loop, "create_server"), FakePoller)
         assert _direct.is_direct(asyncio.Transport())
-        loop.create_server = loop.create_connection = None
+        assert _direct.is_direct(FakeTls())
+        loop.create_server = loop.create_connection = loop.start_tls = None
         assert direct_transport(loop, "create_connection") is None
         assert direct_poller(loop, "create_server") is None
+        assert _direct.direct_tls(loop) is None
+
+
+class FakeTls:
+    """Stands for TLS of ours."""
 
 
 class FakeDirect(asyncio.Transport):
@@ -436,7 +445,7 @@ class FakeDirect(asyncio.Transport):
 
 
 @every_loop
-@pytest.mark.parametrize("found", [None, (FakeDirect, FakePoller)])
+@pytest.mark.parametrize("found", [None, (FakeDirect, FakePoller, FakeTls)])
 def test_streams_over_sockets(loop, tmp_path, monkeypatch, found):
     """Addresses, paths and sockets lead to transports of ours, or of the loop."""
 
@@ -475,7 +484,7 @@ def test_sockets_that_are_left_to_the_loop(loop, monkeypatch):
         pass
 
     async def scenario():
-        monkeypatch.setattr(_direct, "transports", (FakeDirect, FakePoller))
+        monkeypatch.setattr(_direct, "transports", (FakeDirect, FakePoller, FakeTls))
         one, other = socket.socketpair()
         special = Socket(fileno=one.detach())
         stream = await AsyncioNetwork().adopt(special)
@@ -514,7 +523,9 @@ def test_the_loop_takes_a_socket_over(loop, monkeypatch):
     """TLS of the loop needs a transport of the loop; what fails leaves nothing open."""
 
     async def scenario():
-        monkeypatch.setattr(_direct, "transports", (FakeDirect, FakePoller))
+        monkeypatch.setattr(_direct, "transports", (FakeDirect, FakePoller, FakeTls))
+        # As if the program had overridden start_tls().
+        monkeypatch.setattr(_network, "direct_tls", lambda loop: None)
         one, other = socket.socketpair()
         stream = AsyncioStream(asyncio.get_running_loop())
         FakeDirect(None, one).start(stream)

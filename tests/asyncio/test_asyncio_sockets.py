@@ -31,7 +31,7 @@ every_loop = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 pytestmark = needs_native
 
 if NATIVE is not None:
-    SocketTransport, Poller = NATIVE
+    SocketTransport, Poller, _ = NATIVE
 
 
 @every_loop

@@ -228,7 +228,6 @@ def test_tls_in_tls(loop):
 
     async def scenario():
         async def talk(reader, writer):
-            await writer.start_tls(server_context())
             # The second handshake comes as data of the first connection.
             inner = ssl.MemoryBIO(), ssl.MemoryBIO()
             tls = server_context().wrap_bio(*inner, server_side=True)
@@ -244,7 +243,7 @@ def test_tls_in_tls(loop):
                     tls.write(data.upper())
                     writer.write(inner[1].read())
 
-        async with raw_server(talk) as port:
+        async with raw_server(talk, ssl=server_context()) as port:
             stream = await AsyncioNetwork().open_tcp("127.0.0.1", port)
             context = client_context()
             for _ in range(2):

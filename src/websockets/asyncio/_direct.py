@@ -13,16 +13,24 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._native import native_transports
 
 
 if TYPE_CHECKING:
-    from ..speedups import Poller, SocketTransport
+    from ..speedups import Poller, SocketTransport, TlsTransport
 
 
-__all__ = ["direct_poller", "direct_transport", "is_direct", "over_socket"]
+__all__ = [
+    "direct_poller",
+    "direct_tls",
+    "direct_transport",
+    "is_direct",
+    "is_plain",
+    "method_for",
+    "over_socket",
+]
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -77,9 +85,36 @@ def direct_poller(loop: asyncio.AbstractEventLoop, method: str) -> Poller | None
     return transports[1](loop)
 
 
+def direct_tls(loop: asyncio.AbstractEventLoop) -> type[TlsTransport] | None:
+    """Return what runs TLS over transports of ours instead of the loop, or None."""
+    if transports is None or not suits(loop, "start_tls"):
+        return None
+    return transports[2]
+
+
 def is_direct(transport: asyncio.BaseTransport) -> bool:
     """Tell whether a transport is one of ours."""
-    return transports is not None and isinstance(transport, transports[0])
+    return transports is not None and isinstance(
+        transport, (transports[0], transports[2])
+    )
+
+
+def method_for(sock: Any) -> str:
+    """Return the name of the loop's method that makes a transport over a socket."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return "create_unix_connection"
+    return "create_connection"
+
+
+def is_plain(sock: Any) -> bool:
+    """Tell whether it's enough to know a socket's descriptor."""
+    known = {socket.AF_INET, socket.AF_INET6, getattr(socket, "AF_UNIX", None)}
+    return (
+        # Methods of a subclass would have to be called.
+        type(sock) is socket.socket
+        and sock.family in known
+        and sock.type == socket.SOCK_STREAM
+    )
 
 
 def over_socket(

@@ -23,7 +23,7 @@ from ._output import Output
 
 
 if TYPE_CHECKING:
-    from ..speedups import Poller, SocketTransport
+    from ..speedups import Poller, SocketTransport, TlsTransport
 
 
 __all__ = [
@@ -86,7 +86,9 @@ def install(cls: type, native: bool) -> None:
             setattr(cls, name, Method(name, vars(cls)[name]))
 
 
-def native_transports() -> tuple[type[SocketTransport], type[Poller]] | None:
+def native_transports() -> (
+    tuple[type[SocketTransport], type[Poller], type[TlsTransport]] | None
+):
     """Return the types of transports that do their own input and output, if there are."""
     if not NATIVE:
         return None

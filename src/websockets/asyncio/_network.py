@@ -28,11 +28,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..typing import PathLike
 from ._connecting import connect_tcp, connect_unix
-from ._direct import direct_transport, is_direct, over_socket
+from ._direct import (
+    direct_tls,
+    direct_transport,
+    is_direct,
+    is_plain,
+    method_for,
+    over_socket,
+)
+from ._tls import Tls
 
 
 if TYPE_CHECKING:
-    from ..speedups import SocketTransport
+    from ..speedups import SocketTransport, TlsTransport
 
 
 __all__ = ["AsyncioNetwork", "AsyncioStream", "stream_below", "stream_over"]
@@ -203,7 +211,11 @@ class AsyncioStream(asyncio.Protocol):
             ssl.SSLError: The handshake failed.
         """
         self._check_clean(server_side)
+        options.update(server_side=server_side, server_hostname=server_hostname)
         if is_direct(self.transport):
+            make = direct_tls(self._loop)
+            if make is not None:
+                return await self._start_direct_tls(make, context, options)
             await self._hand_over()
             self._check_clean(server_side)
         below = self.transport
@@ -211,12 +223,7 @@ class AsyncioStream(asyncio.Protocol):
         # start_tls() pauses and resumes reading by itself.
         self._reading_paused = False
         handshake: Awaitable[asyncio.Transport | None] = self._loop.start_tls(
-            below,
-            self,
-            context,
-            server_side=server_side,
-            server_hostname=server_hostname,
-            **options,
+            below, self, context, **options
         )
         try:
             if self._chunks:
@@ -234,6 +241,26 @@ class AsyncioStream(asyncio.Protocol):
             # the handshake completes.
             raise ConnectionResetError("connection lost during the TLS handshake")
         self.transport = transport
+        return self
+
+    async def _start_direct_tls(
+        self,
+        make: type[TlsTransport],
+        context: ssl_module.SSLContext,
+        options: dict[str, Any],
+    ) -> AsyncioStream:
+        """Run TLS over a transport of ours, by ourselves."""
+        below = cast("SocketTransport | TlsTransport", self.transport)
+        chunks, self._chunks, self._pending = self._chunks, [], 0
+        self._reading_paused = False
+        self._tls = True
+        try:
+            tls = Tls(make, self._loop, below, self, context, **options)
+            self.transport = tls.transport
+            await tls.handshake(b"".join(chunks))
+        except BaseException:
+            below.abort()
+            raise
         return self
 
     def _check_clean(self, server_side: bool) -> None:
@@ -268,8 +295,7 @@ class AsyncioStream(asyncio.Protocol):
         uvloop reads before anything can be done about it. The protocol for TLS is going
         to be called when it has a transport, in the next turn; then it's ready for this.
         """
-        chunks, self._chunks = self._chunks, []
-        self._pending = 0
+        chunks, self._chunks, self._pending = self._chunks, [], 0
         tls: Any = self.transport.get_protocol()
 
         def feed() -> None:
@@ -440,24 +466,6 @@ class AsyncioNetwork:
         if alpn_protocols:
             context.set_alpn_protocols(list(alpn_protocols))
         return context
-
-
-def method_for(sock: Any) -> str:
-    """Return the name of the loop's method that makes a transport over a socket."""
-    if sock.family == getattr(socket, "AF_UNIX", None):
-        return "create_unix_connection"
-    return "create_connection"
-
-
-def is_plain(sock: Any) -> bool:
-    """Tell whether it's enough to know a socket's descriptor."""
-    known = {socket.AF_INET, socket.AF_INET6, getattr(socket, "AF_UNIX", None)}
-    return (
-        # Methods of a subclass would have to be called.
-        type(sock) is socket.socket
-        and sock.family in known
-        and sock.type == socket.SOCK_STREAM
-    )
 
 
 def stream_over(transport: asyncio.BaseTransport) -> AsyncioStream:

@@ -1,0 +1,479 @@
+/* TLS on top of another transport: reading.
+
+   TLS is asked for data only when a whole record is there: that it wants more is an
+   exception, which takes as long as decrypting a small record. A few records at a time
+   are put into the incoming MemoryBIO, whose memory grows as needed and stays. */
+
+#include "tls.h"
+
+#ifdef WS_SOCKETS
+
+#include <string.h>
+
+/* TLS 1.2 allows records to grow this much by encryption (RFC 5246 section 6.2.3). */
+#define MAX_GROWTH 2048
+
+/* Types of records (RFC 8446 section 5.1), and of RFC 6520. */
+#define FIRST_TYPE 20
+#define LAST_TYPE 24
+
+/* Data that a protocol in Python gets at a time. */
+#define PIECE 65536
+
+/* What get() and fill() have met. */
+typedef enum { NOTHING_LEFT, FULL, GOODBYE, FAILED } Outcome;
+
+/* Bytes from below that haven't been put into incoming. */
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+} Arrived;
+
+/* -- moving bytes ---------------------------------------------------------- */
+
+int
+ws_tls_put(WsTls *self, const uint8_t *data, size_t size)
+{
+    PyObject *view = PyMemoryView_FromMemory((char *)data, (Py_ssize_t)size, PyBUF_READ);
+    int rc;
+
+    if (view == NULL) {
+        return -1;
+    }
+    rc = ws_call(self->incoming, NAME(self, WS_WRITE), view);
+    Py_DECREF(view);
+    return rc;
+}
+
+Py_ssize_t
+ws_tls_pending(WsTls *self, PyObject *bio)
+{
+    PyObject *number = PyObject_GetAttr(bio, NAME(self, WS_PENDING));
+    Py_ssize_t pending;
+
+    if (number == NULL) {
+        return -1;
+    }
+    pending = PyLong_AsSsize_t(number);
+    Py_DECREF(number);
+    return pending;
+}
+
+/* engine.read(size, buffer), which may be NULL. NULL with *outcome when there's none. */
+static PyObject *
+read_engine(WsTls *self, size_t size, PyObject *buffer, Outcome *outcome)
+{
+    PyObject *args[3] = {self->engine, NULL, buffer};
+    PyObject *result = NULL;
+
+    args[1] = PyLong_FromSize_t(size);
+    if (args[1] != NULL) {
+        result = PyObject_VectorcallMethod(
+            NAME(self, WS_READ), args,
+            (buffer == NULL ? 2 : 3) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(args[1]);
+    }
+    if (result == NULL) {
+        *outcome = FAILED;
+        if (PyErr_ExceptionMatches(self->state->transports->want_read)) {
+            PyErr_Clear();
+            *outcome = NOTHING_LEFT;
+        }
+    }
+    return result;
+}
+
+/* Read into memory: the number of bytes, or 0 and *outcome. */
+static size_t
+get(WsTls *self, uint8_t *buffer, size_t room, Outcome *outcome)
+{
+    size_t size = room < INT32_MAX ? room : INT32_MAX;
+    PyObject *view = PyMemoryView_FromMemory((char *)buffer, (Py_ssize_t)size, PyBUF_WRITE);
+    PyObject *result = NULL;
+    Py_ssize_t count = 0;
+
+    *outcome = FAILED;
+    if (view != NULL) {
+        result = read_engine(self, size, view, outcome);
+        Py_DECREF(view);
+    }
+    if (result == NULL) {
+        return 0;
+    }
+    count = PyLong_AsSsize_t(result);
+    Py_DECREF(result);
+    *outcome = count < 0 ? FAILED : GOODBYE;
+    return count < 0 ? 0 : (size_t)count;
+}
+
+/* Find out whether there is anything to read after a read that took all it could. */
+static int
+check_unread(WsTls *self)
+{
+    PyObject *result;
+    Py_ssize_t pending = ws_tls_pending(self, self->incoming);
+
+    if (pending == 0) {
+        result = PyObject_CallMethodNoArgs(self->engine, NAME(self, WS_PENDING));
+        pending = result == NULL ? -1 : PyLong_AsSsize_t(result);
+        Py_XDECREF(result);
+    }
+    self->unread = pending != 0;
+    return pending < 0 ? -1 : 0;
+}
+
+/* -- records --------------------------------------------------------------- */
+
+/* Return how many bytes it takes to the end of the current record, or of what is here.
+   The record has ended if header_size is 0 afterwards. */
+static size_t
+next_record(WsTls *self, const uint8_t *data, size_t size)
+{
+    const uint8_t *header = self->header;
+    size_t taken = 0;
+    size_t rest;
+
+    while (self->header_size < WS_RECORD_HEADER) {
+        if (taken == size) {
+            return taken;
+        }
+        self->header[self->header_size++] = data[taken++];
+        if (self->header_size == WS_RECORD_HEADER) {
+            self->left = (uint16_t)(header[3] << 8 | header[4]);
+            if (header[0] < FIRST_TYPE || header[0] > LAST_TYPE || header[1] != 3
+                || self->left > WS_RECORD + MAX_GROWTH) {
+                self->left = 0; /* nonsense, which TLS is to see without delay */
+            }
+        }
+    }
+    rest = size - taken < self->left ? size - taken : self->left;
+    self->left -= (uint16_t)rest;
+    if (self->left == 0) {
+        self->header_size = 0;
+    }
+    return taken + rest;
+}
+
+/* Put whole records into incoming, some kilobytes, or else the beginning of one.
+   0 or -1. */
+static int
+put_records(WsTls *self, Arrived *arrived)
+{
+    size_t size = 0;
+    size_t whole = 0;
+
+    while (size < arrived->size && size < WS_RECORD) {
+        size += next_record(self, arrived->data + size, arrived->size - size);
+        if (self->header_size == 0) {
+            whole = size;
+        }
+    }
+    if (whole > 0) {
+        self->unread = 1;
+        self->header_size = 0;
+        size = whole;
+    }
+    if (ws_tls_put(self, arrived->data, size) < 0) {
+        return -1;
+    }
+    arrived->data += size;
+    arrived->size -= size;
+    return 0;
+}
+
+/* Put everything into incoming: others are going to use the memory where it is. */
+static int
+put_rest(WsTls *self, Arrived *arrived)
+{
+    size_t done = 0;
+
+    if (arrived->size == 0) {
+        return 0;
+    }
+    while (done < arrived->size) {
+        done += next_record(self, arrived->data + done, arrived->size - done);
+    }
+    self->unread = 1;
+    arrived->size = 0;
+    return ws_tls_put(self, arrived->data, done);
+}
+
+/* Decrypt into memory: how many bytes. */
+static size_t
+fill(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room, Outcome *outcome)
+{
+    size_t filled = 0;
+
+    for (;;) {
+        Py_ssize_t pending;
+        size_t size;
+
+        while (!self->unread) {
+            if (arrived->size == 0) {
+                *outcome = NOTHING_LEFT;
+                return filled;
+            }
+            if (put_records(self, arrived) < 0) {
+                *outcome = FAILED;
+                return filled;
+            }
+        }
+        size = get(self, buffer + filled, room - filled, outcome);
+        filled += size;
+        if (size == 0 && *outcome == NOTHING_LEFT) {
+            self->unread = 0;
+            continue;
+        }
+        if (size == 0) {
+            return filled;
+        }
+        if (filled == room) {
+            *outcome = check_unread(self) < 0 ? FAILED : FULL;
+            return filled;
+        }
+        /* There was room left: nothing of the record is. */
+        pending = ws_tls_pending(self, self->incoming);
+        if (pending < 0) {
+            *outcome = FAILED;
+            return filled;
+        }
+        self->unread = pending > 0;
+    }
+}
+
+/* -- to the protocol ------------------------------------------------------- */
+
+/* The peer has said goodbye: so do we. 0 or -1. */
+static int
+answer_goodbye(WsTls *self)
+{
+    self->unread = 0;
+    if (ws_tls_tell_eof(self) < 0) {
+        return -1;
+    }
+    return ws_tls_close(self) < 0 ? ws_tls_fail(self, "Fatal error on TLS transport") : 0;
+}
+
+/* To a protocol in C. 1: there is more to process; 0; -1: exception. */
+static int
+deliver_in_c(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room)
+{
+    PyObject *protocol = self->protocol;
+    PyObject *exc = NULL;
+    Outcome outcome;
+    size_t size = fill(self, arrived, buffer, room, &outcome);
+    int rc = 0;
+
+    if (outcome == FAILED) {
+        exc = ws_take_error();
+    }
+    else if (put_rest(self, arrived) < 0) {
+        exc = ws_take_error();
+        outcome = FAILED;
+    }
+    if (size > 0) {
+        Py_INCREF(protocol);
+        rc = self->receiver->received(protocol, size);
+        Py_DECREF(protocol);
+    }
+    if (rc < 0) {
+        Py_XDECREF(exc);
+        return ws_tls_fail(self, "Fatal error: protocol.buffer_updated() call failed.");
+    }
+    if (outcome == FAILED) {
+        ws_raise(exc);
+        return ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    if (outcome == GOODBYE) {
+        return self->phase == WS_TLS_OPEN ? answer_goodbye(self) : 0;
+    }
+    return self->unread || arrived->size > 0;
+}
+
+/* The same with data that was read for a protocol in Python. */
+static int
+deliver_object(WsTls *self, PyObject *data, Outcome outcome, PyObject *method,
+               const char *message)
+{
+    PyObject *protocol = self->protocol;
+    int goodbye;
+    int rc;
+
+    if (data == NULL) {
+        self->unread = 0;
+        return outcome == NOTHING_LEFT ? 0
+                                       : ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    goodbye = PyObject_Not(data);
+    if (goodbye || check_unread(self) < 0) {
+        Py_DECREF(data);
+        return goodbye > 0 ? answer_goodbye(self)
+                           : ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    Py_INCREF(protocol);
+    rc = ws_call(protocol, method, data);
+    Py_DECREF(protocol);
+    Py_DECREF(data);
+    return rc < 0 ? ws_tls_fail(self, message) : (int)self->unread;
+}
+
+/* Into the buffer of a protocol in Python: the same. */
+static int
+deliver_into_buffer(WsTls *self)
+{
+    PyObject *args[2] = {self->protocol, PyLong_FromLong(-1)};
+    PyObject *buffer = NULL;
+    PyObject *data;
+    Py_ssize_t room;
+    Outcome outcome = FAILED;
+
+    if (args[1] != NULL) {
+        buffer = PyObject_VectorcallMethod(NAME(self, WS_GET_BUFFER), args,
+                                           2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+        Py_DECREF(args[1]);
+    }
+    room = buffer == NULL ? -1 : PyObject_Size(buffer);
+    if (room == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+    }
+    if (room <= 0) {
+        Py_XDECREF(buffer);
+        return ws_tls_fail(self, "Fatal error: protocol.get_buffer() call failed.");
+    }
+    if (self->phase != WS_TLS_OPEN) {
+        Py_DECREF(buffer); /* get_buffer() closed the transport */
+        return 0;
+    }
+    data = read_engine(self, (size_t)room, buffer, &outcome);
+    Py_DECREF(buffer);
+    return deliver_object(self, data, outcome, NAME(self, WS_BUFFER_UPDATED),
+                          "Fatal error: protocol.buffer_updated() call failed.");
+}
+
+/* One buffer full. 1: there is more to process; 0; -1: exception. */
+static int
+deliver(WsTls *self, Arrived *arrived)
+{
+    uint8_t *buffer = NULL;
+    size_t room = 0;
+    Outcome outcome = FAILED;
+    PyObject *data;
+
+    if (self->receiver != NULL
+        && self->receiver->get_buffer(self->protocol, &buffer, &room) < 0) {
+        return ws_tls_fail(self, "Fatal error: protocol.get_buffer() call failed.");
+    }
+    if (buffer != NULL) {
+        return deliver_in_c(self, arrived, buffer, room);
+    }
+    if (put_rest(self, arrived) < 0) {
+        return ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    if (!self->unread) {
+        return 0;
+    }
+    if (self->buffered) {
+        return deliver_into_buffer(self);
+    }
+    data = read_engine(self, PIECE, NULL, &outcome);
+    return deliver_object(self, data, outcome, NAME(self, WS_DATA_RECEIVED),
+                          "Fatal error: protocol.data_received() call failed.");
+}
+
+int
+ws_tls_process(WsTls *self, const uint8_t *data, size_t size)
+{
+    Arrived arrived = {data, size};
+    int more = 1;
+
+    while (more > 0 && self->phase == WS_TLS_OPEN && !self->reading_paused) {
+        more = deliver(self, &arrived);
+    }
+    if (more < 0 || self->phase == WS_TLS_LOST) {
+        return more < 0 ? -1 : 0;
+    }
+    if (put_rest(self, &arrived) < 0 || ws_tls_flush(self) < 0) {
+        return ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    return 0;
+}
+
+int
+ws_tls_discard(WsTls *self)
+{
+    Outcome outcome = FAILED;
+    PyObject *data;
+    int goodbye = 0;
+
+    while (!goodbye) {
+        data = read_engine(self, PIECE, NULL, &outcome);
+        if (data == NULL) {
+            return outcome == NOTHING_LEFT ? 0 : -1;
+        }
+        goodbye = PyObject_Not(data);
+        Py_DECREF(data);
+    }
+    return goodbye;
+}
+
+/* -- from below ------------------------------------------------------------ */
+
+int
+ws_tls_receive(WsTls *self, const uint8_t *data, size_t size)
+{
+    if (self->phase == WS_TLS_OPEN) {
+        return ws_tls_process(self, data, size);
+    }
+    if (self->phase == WS_TLS_LOST) {
+        return 0;
+    }
+    if (ws_tls_put(self, data, size) < 0
+        || ws_call(self->driver, NAME(self, WS_ADVANCE), NULL) < 0) {
+        return ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    return 0;
+}
+
+/* Bytes are on their way through here for a moment. Sockets are read without letting
+   other threads run; TLS isn't, so that above TLS the memory has to be our own. */
+static int
+get_buffer(PyObject *transport, uint8_t **buffer, size_t *room)
+{
+    WsTls *self = (WsTls *)transport;
+    WsTransports *shared = self->state->transports;
+
+    if (Py_IS_TYPE(self->below, shared->socket_type)) {
+        *buffer = shared->scratch;
+        *room = WS_SCRATCH_SIZE;
+        return 0;
+    }
+    if (self->own == NULL && (self->own = PyMem_Malloc(WS_RECORD)) == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *buffer = self->own;
+    *room = WS_RECORD;
+    return 0;
+}
+
+static int
+received(PyObject *transport, size_t size)
+{
+    WsTls *self = (WsTls *)transport;
+    uint8_t *own = self->own;
+    int rc;
+
+    if (own == NULL) {
+        rc = ws_tls_receive(self, self->state->transports->scratch, size);
+    }
+    else {
+        self->own = NULL;
+        rc = ws_tls_receive(self, own, size);
+        PyMem_Free(own);
+    }
+    return rc < 0 ? -1 : 1;
+}
+
+const WsReceiverOps ws_tls_receiver = {get_buffer, received};
+
+#endif
