@@ -474,6 +474,6 @@ received(PyObject *transport, size_t size)
     return rc < 0 ? -1 : 1;
 }
 
-const WsReceiverOps ws_tls_receiver = {get_buffer, received};
+const WsReceiverOps ws_tls_receiver = {get_buffer, NULL, received};
 
 #endif
