@@ -124,7 +124,7 @@ def misuse(target: Any, dice: random.Random) -> None:
 
 def instances(module: Any, loop: Any, dice: random.Random) -> list[Any]:
     """Return an object of each type, connected to nothing."""
-    transport, poller = module.load_transports()
+    transport, poller, _ = module.load_transports()
     one, other = socket.socketpair()
     other.close()
     with contextlib.closing(one):

@@ -15,7 +15,7 @@ from tests.native.allocations import lost_blocks, needs_failures, survive
 
 
 if NATIVE is not None:
-    SocketTransport, Poller = NATIVE
+    SocketTransport, Poller, _ = NATIVE
 
 pytestmark = [
     needs_failures,
