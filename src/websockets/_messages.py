@@ -86,7 +86,7 @@ class Messages:
         # Pongs are deferred until the end of this chunk.
         self._deferring = False
         # Payload of the frame being received, for the DEBUG log.
-        self._logged: list[bytes] = []
+        self._logged: list[bytes] | None = None
 
     # -- state
 
@@ -319,12 +319,14 @@ class Messages:
     def _log(
         self, message: Message, head: int, data: bytes, end_of_frame: bool
     ) -> None:
+        if self._logged is None:
+            self._logged = []
         self._logged.append(data)
         if end_of_frame:
             if not message.compressed:
                 frame = Frame(Opcode(head & 0x0F), b"".join(self._logged), head >= FIN)
                 self._protocol.logger.debug("< %s", frame)
-            self._logged = []
+            self._logged = None
 
     def _inflate(self, message: Message) -> bytes:
         """Inflate a complete message, within the limits."""

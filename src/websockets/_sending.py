@@ -177,7 +177,7 @@ class SendingHalf(Ending):
             self._sending_compressed = deflate is not None and (
                 deflate.worth_compressing(data, fin) if compress is None else compress
             )
-        if self._foreign or self._sends_itself():
+        if self._foreign or self.sends_itself:
             self.send_frame(Frame(opcode, data, fin))
         else:
             if self.debug:
@@ -195,8 +195,9 @@ class SendingHalf(Ending):
                 self.writes.append(serialize_frame(head, data, mask))
         self.expect_continuation_frame = not fin
 
-    def _sends_itself(self) -> bool:
-        """Tell whether a subclass, or an attribute, replaces :meth:`send_frame`."""
+    @property
+    def sends_itself(self) -> bool:
+        """Whether a subclass, or an attribute, replaces :meth:`send_frame`."""
         function = getattr(self.send_frame, "__func__", None)
         return function is not SendingHalf.send_frame
 

@@ -87,7 +87,7 @@ class Session:
         self.rearm = True
         #: Bytes that the system has taken from the face, at :meth:`deadline_reached`.
         self.written = 0
-        self._messages = Messages(protocol, self._acknowledge)
+        self._messages = messages = Messages(protocol, self._acknowledge)
         # Somebody waits for a message or a fragment: read on, whatever the water marks.
         self._wanted = False
         # A message was handed out in part.
@@ -96,10 +96,11 @@ class Session:
         self._failure_due: float | None = None
         self._over = False  # the transport is gone
         self._cause: BaseException | None = None
-        self._notes: list[str] = []
-        # Frames that came together with the handshake.
-        self._messages.scan()
-        self._settle(now)
+        self._notes: list[str] | None = None
+        if not messages.drained or protocol._state is not OPEN:
+            # Frames, or the end, came together with the handshake.
+            messages.scan()
+            self._settle(now)
 
     # -- network and clock
 
@@ -112,7 +113,7 @@ class Session:
             messages.pull() is not None or (self._streaming and messages.readable)
         ):
             self._wanted = False
-            if messages.drained and self.protocol.state is OPEN:
+            if messages.drained and self.protocol._state is OPEN:
                 # Most of the time: somebody waited for all that came.
                 return
         messages.scan()
@@ -179,7 +180,7 @@ class Session:
         if self._failure_due is not None and now >= self._failure_due:
             self._failure_due = None
             self._messages.fail_now()
-        if self.protocol.state is OPEN:
+        if self.protocol._state is OPEN:
             self._tend_pings(now)
         self._settle(now)
 
@@ -202,7 +203,7 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether the connection is closed: nothing more will be received or sent."""
-        return self.protocol.state is CLOSED
+        return self.protocol._state is CLOSED
 
     @property
     def latency(self) -> float:
@@ -228,7 +229,7 @@ class Session:
         exc = self.protocol.close_exc
         if self._cause is not None:
             exc.__cause__ = self._cause
-        for note in self._notes:
+        for note in self._notes or ():
             exc.add_note(note)
         return exc
 
@@ -295,7 +296,7 @@ class Session:
 
     def _popped(self, nothing: bool, now: float) -> None:
         """Read on; when there is nothing to read, raise what ended the connection."""
-        state = self.protocol.state
+        state = self.protocol._state
         if nothing and state is CLOSED:
             raise self.exception()
         self._wanted = nothing
@@ -413,7 +414,7 @@ class Session:
             ProtocolError: if the code is reserved or the reason too long.
 
         """
-        if self.protocol.state is OPEN:
+        if self.protocol._state is OPEN:
             if self.protocol.expect_continuation_frame:
                 # A Close in the middle would be legal and cut the message off in silence.
                 self.protocol.fail(
@@ -439,13 +440,13 @@ class Session:
         pings = self.pings
         if self.protocol.debug:
             self.protocol.logger.debug("- timed out waiting for keepalive pong")
-        self._notes.append(pings.complaint(now))
+        self._notes = [pings.complaint(now)]
         self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
 
     def _settle(self, now: float) -> None:
         """Draw the consequences of what just happened."""
         protocol = self.protocol
-        if protocol.state is OPEN:
+        if protocol._state is OPEN:
             if (
                 self._failure_due is None
                 and self.close_timeout is not None
@@ -492,7 +493,7 @@ class Session:
             # Our Close was the last that we had to say.
             self._messages.fail_now()
         self._blame(self.protocol.parser_exc)
-        if self.protocol.state is CLOSED:
+        if self.protocol._state is CLOSED:
             self.pings.fail(self.exception)
         timeout = self.close_timeout
         if timeout is not None and self._close_due is None and not self.aborted:

@@ -152,9 +152,8 @@ def straight(protocol: Protocol) -> bool:
     """Tell whether a message may pass by the methods that programs override."""
     return (
         not protocol.debug
-        and type(protocol).send_frame is Protocol.send_frame
         and (protocol.deflate is not None or not protocol.extensions)
-        and "send_frame" not in protocol.__dict__
+        and not protocol.sends_itself
     )
 
 

@@ -20,7 +20,7 @@ from ..exceptions import ConcurrencyError
 from ..protocol import Protocol
 from ._native import DIRECT_WAKE, Hot, ReadBuffer
 from ._output import Output
-from ._timers import Alarm, clock_of, timers_of
+from ._timers import Alarm, clock_of, has_known_clock, timers_of
 from ._waiters import Waiters
 
 
@@ -364,17 +364,4 @@ class ConnectionIO(
 
 def ordinary(protocol: Protocol) -> bool:
     """Tell whether nobody wants to see each frame: no program, no extension, no DEBUG log."""
-    return not (
-        protocol.debug
-        or protocol.hooked
-        or type(protocol).send_frame is not Protocol.send_frame
-        or "send_frame" in vars(protocol)
-    )
-
-
-def has_known_clock(loop: asyncio.AbstractEventLoop) -> bool:
-    """Tell whether a connection of this loop goes by :func:`time.monotonic`."""
-    return (
-        not isinstance(loop, asyncio.BaseEventLoop)
-        or type(loop).time is asyncio.BaseEventLoop.time
-    )
+    return not (protocol.debug or protocol.hooked or protocol.sends_itself)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 
-__all__ = ["Alarm", "Timers", "clock_of", "timers_of"]
+__all__ = ["Alarm", "Timers", "clock_of", "has_known_clock", "timers_of"]
 
 # Seconds that each set stands for.
 STEP = 0.25
@@ -130,8 +130,17 @@ known: weakref.WeakKeyDictionary[
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """Return the function that tells the time to connections of a loop."""
-    # uvloop's clock ticks in milliseconds, too coarse for latencies.
-    return loop.time if isinstance(loop, asyncio.BaseEventLoop) else time.monotonic
+    return time.monotonic if has_known_clock(loop) else loop.time
+
+
+def has_known_clock(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether connections of a loop go by :func:`time.monotonic`."""
+    # asyncio's loops do, too. uvloop's clock ticks in milliseconds, too coarse for
+    # latencies.
+    return (
+        not isinstance(loop, asyncio.BaseEventLoop)
+        or type(loop).time is asyncio.BaseEventLoop.time
+    )
 
 
 def timers_of(loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> Timers:
