@@ -7,13 +7,24 @@
 #include "hot.h"
 #include "sending.h"
 
+/* Lineages that are served at once. More of them are left to Python, which may unite
+   them. */
+#define SERVED 4
+
+/* Connections that share a compressor, and what they get. */
+typedef struct {
+    PyObject *lineage; /* that compressor */
+    PyObject *frame;
+    PyObject *history; /* the compressor that they share afterwards */
+} Served;
+
 /* Where connections go that aren't written to. */
 typedef struct {
     PyObject *rest;     /* list: to the way in Python */
     PyObject *failures; /* list of (connection, exception) */
     PyObject *lineages; /* dict: lists of connections by the compressor they share */
-    PyObject *lineage;  /* the latest key and its list, borrowed from there */
-    PyObject *members;
+    Served served[SERVED];
+    int count;
 } Sorted;
 
 static int
@@ -44,17 +55,32 @@ note_failure(PyObject *failures, PyObject *connection)
     return result;
 }
 
-/* Write a frame, or note what comes instead: 0 or -1. */
+/* Write a frame; connections that compress remember it by a history, others have NULL.
+   0 or -1. */
 static int
-write_frame(Sorted *sorted, PyObject *connection, PyObject *frame)
+write_frame(Sorted *sorted, WsState *state, PyObject *connection, PyObject *frame,
+            PyObject *history)
 {
-    int sent = ws_send_frame((WsHot *)connection, frame);
+    WsHot *hot = (WsHot *)connection;
+    int sent = ws_send_frame(hot, frame);
 
-    if (sent > 0) {
+    if (sent == 0) {
+        return PyList_Append(sorted->rest, connection);
+    }
+    if (sent > 0 && history != NULL) {
+        sent = ws_deflate_adopt(state, hot->deflate, history);
+    }
+    if (sent >= 0) {
         return 0;
     }
-    return sent == 0 ? PyList_Append(sorted->rest, connection)
-                     : note_failure(sorted->failures, connection);
+    if (note_failure(sorted->failures, connection) < 0) {
+        return -1;
+    }
+    if (history != NULL) {
+        /* Whether the peer gets it is unknown. */
+        return ws_deflate_adopt(state, hot->deflate, Py_None) < 0 ? -1 : 0;
+    }
+    return 0;
 }
 
 /* -- distribute() ---------------------------------------------------------- */
@@ -63,80 +89,141 @@ write_frame(Sorted *sorted, PyObject *connection, PyObject *frame)
 static int
 add_member(Sorted *sorted, PyObject *connection, PyObject *lineage)
 {
-    if (lineage != sorted->lineage) {
-        PyObject *members = PyDict_GetItemWithError(sorted->lineages, lineage);
+    PyObject *members = PyDict_GetItemWithError(sorted->lineages, lineage);
 
-        if (members == NULL) {
-            if (PyErr_Occurred()) {
-                return -1;
-            }
-            members = PyList_New(0);
-            if (members == NULL) {
-                return -1;
-            }
-            if (PyDict_SetItem(sorted->lineages, lineage, members) < 0) {
-                Py_DECREF(members);
-                return -1;
-            }
-            Py_DECREF(members);
-        }
-        sorted->lineage = lineage;
-        sorted->members = members;
+    if (members != NULL) {
+        return PyList_Append(members, connection);
     }
-    return PyList_Append(sorted->members, connection);
+    members = PyErr_Occurred() ? NULL : PyList_New(0);
+    if (members == NULL) {
+        return -1;
+    }
+    if (PyList_Append(members, connection) < 0
+        || PyDict_SetItem(sorted->lineages, lineage, members) < 0) {
+        Py_DECREF(members);
+        return -1;
+    }
+    Py_DECREF(members);
+    return 0;
 }
 
-/* Write to one connection, or note that it's left: 0 or -1. */
+/* Return what a lineage gets: from the table, or by calling compress(deflate), which
+   returns a frame and a history. NULL with an exception, or without when the table is
+   full. */
+static Served *
+serve(Sorted *sorted, PyObject *compress, PyObject *lineage, PyObject *deflate)
+{
+    Served *served;
+    PyObject *pair;
+
+    for (int i = 0; i < sorted->count; i++) {
+        if (sorted->served[i].lineage == lineage) {
+            return &sorted->served[i];
+        }
+    }
+    if (sorted->count == SERVED) {
+        return NULL;
+    }
+    /* It's kept alive: its address stands for it. */
+    Py_INCREF(lineage);
+    pair = PyObject_CallOneArg(compress, deflate);
+    if (pair != NULL
+        && (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2
+            || !PyBytes_CheckExact(PyTuple_GET_ITEM(pair, 0)))) {
+        PyErr_SetString(PyExc_TypeError, "compress() must return bytes and a history");
+        Py_CLEAR(pair);
+    }
+    if (pair == NULL) {
+        Py_DECREF(lineage);
+        return NULL;
+    }
+    served = &sorted->served[sorted->count++];
+    served->lineage = lineage;
+    served->frame = Py_NewRef(PyTuple_GET_ITEM(pair, 0));
+    served->history = Py_NewRef(PyTuple_GET_ITEM(pair, 1));
+    Py_DECREF(pair);
+    return served;
+}
+
+static void
+forget_served(Sorted *sorted)
+{
+    for (int i = 0; i < sorted->count; i++) {
+        Py_DECREF(sorted->served[i].lineage);
+        Py_DECREF(sorted->served[i].frame);
+        Py_DECREF(sorted->served[i].history);
+    }
+}
+
+/* Write to a connection that compresses the message, or note that it's left: 0 or -1. */
 static int
-sort(Sorted *sorted, WsState *state, PyObject *connection, PyObject *frame, size_t size)
+sort_compressed(Sorted *sorted, WsState *state, PyObject *connection,
+                PyObject *compress)
 {
     WsHot *hot = (WsHot *)connection;
     PyObject *lineage;
-    int found;
+    Served *served;
+    int found = ws_deflate_shared(state, hot->deflate, &lineage);
+
+    if (found > 0 && !ws_is_clear(hot)) {
+        found = 0;
+    }
+    if (found == 0) {
+        return PyList_Append(sorted->rest, connection);
+    }
+    if (found > 0) {
+        served = serve(sorted, compress, lineage, hot->deflate);
+        if (served != NULL) {
+            return write_frame(sorted, state, connection, served->frame,
+                               served->history);
+        }
+        found = PyErr_Occurred() ? -1 : add_member(sorted, connection, lineage);
+    }
+    return found < 0 ? note_failure(sorted->failures, connection) : 0;
+}
+
+/* The same for any connection. */
+static int
+sort(Sorted *sorted, WsState *state, PyObject *connection, PyObject *const *args,
+     size_t size)
+{
+    WsHot *hot = (WsHot *)connection;
+    int compressed;
 
     if (!is_hot(state, connection)) {
         return PyList_Append(sorted->rest, connection);
     }
     /* An empty message is smaller as it is. */
-    found = hot->deflate == NULL || size == 0
-                ? 0
-                : ws_deflate_wanted(state, hot->deflate, size);
-    if (found == 0) {
-        return write_frame(sorted, connection, frame);
-    }
-    if (found > 0) {
-        found = ws_deflate_shared(state, hot->deflate, &lineage);
-    }
-    if (found < 0) {
+    compressed = hot->deflate == NULL || size == 0
+                     ? 0
+                     : ws_deflate_wanted(state, hot->deflate, size);
+    if (compressed < 0) {
         return note_failure(sorted->failures, connection);
     }
-    if (found == 0 || !ws_is_clear(hot)) {
-        return PyList_Append(sorted->rest, connection);
-    }
-    return add_member(sorted, connection, lineage) < 0
-               ? note_failure(sorted->failures, connection)
-               : 0;
+    return compressed ? sort_compressed(sorted, state, connection, args[3])
+                      : write_frame(sorted, state, connection, args[1], NULL);
 }
 
 static const char distribute_doc[] =
-    "distribute($module, connections, frame, size, /)\n"
+    "distribute($module, connections, frame, size, compress, /)\n"
     "--\n"
     "\n"
-    "Write a server's frame to connections that don't compress a message of that size.\n"
-    "Return those for the way in Python; lists of those that share a compressor, by\n"
-    "compressor; and failures, with exceptions.";
+    "Write a server's frame to connections that don't compress a message of that size,\n"
+    "and what compress() returns to those that share a compressor. Return connections\n"
+    "for the way in Python; lists of them for more compressors, by compressor; and\n"
+    "failures, with exceptions.";
 
 static PyObject *
 distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     WsState *state = ws_state(module);
-    Sorted sorted = {NULL, NULL, NULL, NULL, NULL};
+    Sorted sorted = {0};
     PyObject *iterator, *connection, *result = NULL;
     size_t size;
 
-    if (nargs != 3 || !PyBytes_CheckExact(args[1])) {
+    if (nargs != 4 || !PyBytes_CheckExact(args[1])) {
         PyErr_SetString(PyExc_TypeError,
-                        "distribute() takes connections, bytes and a size");
+                        "distribute() takes connections, bytes, a size and a function");
         return NULL;
     }
     size = PyLong_AsSize_t(args[2]);
@@ -154,7 +241,7 @@ distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         goto done;
     }
     while ((connection = PyIter_Next(iterator)) != NULL) {
-        int sorting = sort(&sorted, state, connection, args[1], size);
+        int sorting = sort(&sorted, state, connection, args, size);
 
         Py_DECREF(connection);
         if (sorting < 0) {
@@ -165,6 +252,7 @@ distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         result = PyTuple_Pack(3, sorted.rest, sorted.lineages, sorted.failures);
     }
 done:
+    forget_served(&sorted);
     Py_DECREF(iterator);
     Py_XDECREF(sorted.rest);
     Py_XDECREF(sorted.failures);
@@ -180,27 +268,21 @@ deliver_one(Sorted *sorted, WsState *state, PyObject *connection, PyObject *fram
             PyObject *history)
 {
     WsHot *hot = (WsHot *)connection;
-    PyObject *deflater = NULL;
-    int found = 0;
+    PyObject *deflater;
+    int found;
 
-    if (is_hot(state, connection) && !hot->client && hot->deflate != NULL) {
-        found = ws_deflate_shared(state, hot->deflate, &deflater);
-        /* Who is in the group twice gets the frame once: it refers to what came before. */
-        if (found >= 0) {
-            found = found && deflater == history ? 0 : ws_send_frame(hot, frame);
-        }
-        if (found > 0) {
-            found = ws_deflate_adopt(state, hot->deflate, history);
-        }
+    if (!is_hot(state, connection) || hot->client || hot->deflate == NULL) {
+        return PyList_Append(sorted->rest, connection);
     }
-    if (found >= 0) {
-        return found ? 0 : PyList_Append(sorted->rest, connection);
+    found = ws_deflate_shared(state, hot->deflate, &deflater);
+    if (found < 0) {
+        return note_failure(sorted->failures, connection);
     }
-    if (note_failure(sorted->failures, connection) < 0) {
-        return -1;
+    if (found && deflater == history) {
+        /* It's in the group twice; the frame refers to what came before. */
+        return PyList_Append(sorted->rest, connection);
     }
-    /* Whether the peer gets it is unknown. */
-    return ws_deflate_adopt(state, hot->deflate, Py_None) < 0 ? -1 : 0;
+    return write_frame(sorted, state, connection, frame, history);
 }
 
 static const char deliver_doc[] =
@@ -214,7 +296,7 @@ static PyObject *
 deliver(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     WsState *state = ws_state(module);
-    Sorted sorted = {NULL, NULL, NULL, NULL, NULL};
+    Sorted sorted = {0};
     PyObject *result = NULL;
 
     if (nargs != 3 || !PyList_CheckExact(args[0]) || !PyBytes_CheckExact(args[1])) {

@@ -30,7 +30,11 @@ def inflate_message(
 def deflate_message(deflate: PerMessageDeflate, data: DataLike, /) -> bytes | None: ...
 def deflate_wanted(deflate: PerMessageDeflate, size: int, /) -> bool: ...
 def distribute(
-    connections: Iterable[Connection], frame: bytes, size: int, /
+    connections: Iterable[Connection],
+    frame: bytes,
+    size: int,
+    compress: Callable[[PerMessageDeflate], tuple[bytes, Any]],
+    /,
 ) -> tuple[
     list[Connection],
     dict[Hashable, list[Connection]],

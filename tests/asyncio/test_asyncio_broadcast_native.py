@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 
 import pytest
 
@@ -20,6 +21,12 @@ if NATIVE:
 
 HELLO = b"\x81\x05Hello"
 TEXT = ", ".join(f"{i * i % 991}" for i in range(500))
+
+
+def compress(deflate):
+    """Return the frame of a compressed "Hello" for a lineage, and its new history."""
+    payload, history = deflate.deflate_shared(b"Hello", fresh=False)
+    return bytes([0xC1, len(payload)]) + payload, history
 
 
 @contextlib.asynccontextmanager
@@ -63,8 +70,8 @@ def test_plain_connections_are_written_to(loop):
 
     async def scenario():
         async with audience(3) as (connections, websockets):
-            assert distribute(set(connections), HELLO, 5) == ([], {}, [])
-            assert distribute(iter(connections), HELLO, 5) == ([], {}, [])
+            assert distribute(set(connections), HELLO, 5, compress) == ([], {}, [])
+            assert distribute(iter(connections), HELLO, 5, compress) == ([], {}, [])
             for websocket in websockets:
                 assert [await websocket.recv() for _ in range(2)] == ["Hello"] * 2
 
@@ -73,28 +80,123 @@ def test_plain_connections_are_written_to(loop):
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_lineages(loop):
-    """Connections that share a compressor come in lists; others that compress are left."""
+    """What connections share is compressed once; who shares nothing yet is left."""
 
     async def scenario():
         async with audience(4, "deflate") as (connections, websockets):
-            assert distribute(connections, HELLO, 5) == (connections, {}, [])
+            assert distribute(connections, HELLO, 5, compress) == (connections, {}, [])
             first, second = connections[:2], connections[2:]
             broadcast(first, TEXT)
             broadcast(second, TEXT)
+            asked = []
+
+            def spy(deflate):
+                asked.append(deflate.lineage)
+                return compress(deflate)
+
             keys = [each[0].protocol.deflate.lineage for each in (first, second)]
             mixed = [second[0], *first, second[1]]
-            lineages = {keys[1]: second, keys[0]: first}
-            assert distribute(mixed, HELLO, 5) == ([], lineages, [])
+            assert distribute(mixed, HELLO, 5, spy) == ([], {}, [])
+            assert asked == keys[::-1]
+            lineages = {each.protocol.deflate.lineage for each in first}
+            assert len(lineages) == 1
+            assert not lineages & set(keys)
             # What isn't compressed is written.
-            assert distribute(connections, b"\x81\x00", 0) == ([], {}, [])
+            assert distribute(connections, b"\x81\x00", 0, spy) == ([], {}, [])
             for connection in second:
                 connection.protocol.deflate.compress_threshold = 6
-            assert distribute(mixed, HELLO, 5) == ([], {keys[0]: first}, [])
-            for websocket in websockets[2:]:
-                received = [await websocket.recv() for _ in range(3)]
-                assert received == [TEXT, "", "Hello"]
+            assert distribute(mixed, HELLO, 5, spy) == ([], {}, [])
+            assert len(asked) == 3
+            for websocket in websockets:
+                received = [await websocket.recv() for _ in range(4)]
+                assert received == [TEXT, "Hello", "", "Hello"]
 
     run_on(loop, scenario)
+
+
+def test_many_lineages():
+    """The first of them are served at once; the others are left, in lists."""
+
+    async def scenario():
+        async with audience(14, "deflate") as (connections, websockets):
+            pairs = [connections[i : i + 2] for i in range(0, 14, 2)]
+            for pair in pairs:
+                broadcast(pair, TEXT)
+            lineages = {p[0].protocol.deflate.lineage: p for p in pairs[4:6]}
+            # What can't be looked up is a failure.
+            connections[12].protocol.deflate._deflater = []
+            result = distribute(connections[:13], HELLO, 5, compress)
+            assert result[:2] == ([], lineages)
+            ((connection, exc),) = result[2]
+            assert connection is connections[12]
+            assert isinstance(exc, TypeError)
+            for websocket in websockets[:8]:
+                assert [await websocket.recv() for _ in range(2)] == [TEXT, "Hello"]
+
+    run_on("asyncio", scenario)
+
+
+def test_a_connection_in_the_audience_twice():
+    """It gets the message twice, and can read it."""
+
+    async def scenario():
+        async with audience(3, "deflate") as (connections, websockets):
+            for _ in range(3):
+                broadcast([*connections, connections[0]], TEXT)
+            for websocket, count in zip(websockets, (6, 3, 3), strict=True):
+                received = [await websocket.recv() for _ in range(count)]
+                assert received == [TEXT] * count
+
+    run_on("asyncio", scenario)
+
+
+def test_a_stalled_connection_stays_in_its_lineage():
+    """What is compressed for the others serves for who can't be written to at once."""
+
+    async def scenario():
+        async with audience(3, "deflate", max_size=None) as (connections, websockets):
+            websockets[0].transport.pause_reading()
+            noise = random.Random(1).randbytes(2**19)
+            count = 0
+            while not connections[0].buffered_amount:
+                broadcast(connections, noise)
+                count += 1
+                assert [len(await each.recv()) for each in websockets[1:]] == [
+                    2**19
+                ] * 2
+            for _ in range(3):
+                broadcast(connections, "Hello")
+                lineages = {each.protocol.deflate.lineage for each in connections}
+                assert len(lineages) == 1
+            websockets[0].transport.resume_reading()
+            for _ in range(count):
+                assert await websockets[0].recv() == noise
+            for websocket in websockets:
+                assert [await websocket.recv() for _ in range(3)] == ["Hello"] * 3
+
+    run_on("asyncio", scenario)
+
+
+@pytest.mark.parametrize("result", [None, (b"", None, None), ("text", None)])
+def test_what_compressing_returns(result):
+    """It must be bytes and a history; what it raises concerns the connection."""
+
+    def fail(deflate):
+        raise ZeroDivisionError
+
+    async def scenario():
+        async with audience(2, "deflate") as (connections, _):
+            broadcast(connections, TEXT)
+            for function, kind in (
+                (lambda deflate: result, TypeError),
+                (fail, ZeroDivisionError),
+            ):
+                rest, lineages, failures = distribute(connections, HELLO, 5, function)
+                assert (rest, lineages) == ([], {})
+                assert [connection for connection, _ in failures] == connections
+                assert {type(exc) for _, exc in failures} == {kind}
+
+    run_on("asyncio", scenario)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -124,21 +226,24 @@ def test_the_way_in_python():
         async with audience(3, "deflate") as (connections, websockets):
             strangers = [None, object(), "text"]
             everybody = [*strangers, *connections[:0], *websockets]
-            assert distribute(strangers, HELLO, 0) == (strangers, {}, [])
-            assert distribute(everybody, HELLO, 0) == (everybody, {}, [])
+            assert distribute(strangers, HELLO, 0, compress) == (strangers, {}, [])
+            assert distribute(everybody, HELLO, 0, compress) == (everybody, {}, [])
             assert deliver(everybody, HELLO, None) == (everybody, [])
             broadcast(connections, TEXT)
             lineage = connections[1].protocol.deflate.lineage
             connections[0].protocol.expect_continuation_frame = True
             for size in (0, 5):
-                rest, lineages, _ = distribute(connections[:2], HELLO, size)
-                assert rest == connections[:1]
-                assert lineages == ({lineage: connections[1:2]} if size else {})
+                result = distribute(connections[:2], HELLO, size, compress)
+                assert result == (connections[:1], {}, [])
             assert deliver(connections[:1], HELLO, None) == (connections[:1], [])
             assert connections[0].protocol.deflate.lineage is lineage
             connections[0].protocol.expect_continuation_frame = False
             await connections[2].close()
-            assert distribute(connections[2:], HELLO, 5) == (connections[2:], {}, [])
+            assert distribute(connections[2:], HELLO, 5, compress) == (
+                connections[2:],
+                {},
+                [],
+            )
 
     run_on("asyncio", scenario)
 
@@ -149,7 +254,9 @@ def test_a_connection_before_it_opened():
 
     async def scenario():
         def process_request(connection, request):
-            left.append(distribute([connection], HELLO, 5) == ([connection], {}, []))
+            left.append(
+                distribute([connection], HELLO, 5, compress) == ([connection], {}, [])
+            )
 
         async with (
             serving(process_request=process_request) as server,
@@ -170,7 +277,7 @@ def test_failures():
             for websocket in websockets:
                 websocket.transport.pause_reading()
             with failing(connections[1], ZeroDivisionError("mine")):
-                rest, lineages, failures = distribute(connections, large, 0)
+                rest, lineages, failures = distribute(connections, large, 0, compress)
             assert (rest, lineages) == ([], {})
             ((connection, exc),) = failures
             assert connection is connections[1]
@@ -181,7 +288,7 @@ def test_failures():
                 failing(connections[0], KeyboardInterrupt()),
                 pytest.raises(KeyboardInterrupt),
             ):
-                distribute(connections, large, 0)
+                distribute(connections, large, 0, compress)
 
     run_on("asyncio", scenario)
 
@@ -222,17 +329,16 @@ def test_failures_of_delivery():
 
 
 def test_failures_of_sorting():
-    """Thresholds that aren't numbers and compressors that can't be keys are failures."""
+    """A threshold that isn't a number is a failure."""
 
     async def scenario():
-        async with audience(2, "deflate") as (connections, _):
-            first, second = (each.protocol.deflate for each in connections)
-            first.compress_threshold = "many"
-            second._deflater, second._is_shared = [], True
-            rest, lineages, failures = distribute(connections, HELLO, 5)
+        async with audience(1, "deflate") as (connections, _):
+            connections[0].protocol.deflate.compress_threshold = "many"
+            rest, lineages, failures = distribute(connections, HELLO, 5, compress)
             assert (rest, lineages) == ([], {})
-            assert [connection for connection, _ in failures] == connections
-            assert [type(exc) for _, exc in failures] == [TypeError] * 2
+            ((connection, exc),) = failures
+            assert connection is connections[0]
+            assert isinstance(exc, TypeError)
 
     run_on("asyncio", scenario)
 
@@ -244,16 +350,18 @@ def test_wrong_arguments():
         yield None
         raise ZeroDivisionError
 
-    for arguments in ((), ([], "text", 5), ([], HELLO, "5"), (5, HELLO, 5)):
+    for arguments in ((), ([], "text", 5, len), ([], HELLO, "5", len)):
         with pytest.raises(TypeError):
             distribute(*arguments)
+    with pytest.raises(TypeError):
+        distribute(5, HELLO, 5, compress)
     for arguments in ((), ((), HELLO, None), ([], "text", None)):
         with pytest.raises(TypeError):
             deliver(*arguments)
     with pytest.raises(ZeroDivisionError):
-        distribute(broken(), HELLO, 5)
+        distribute(broken(), HELLO, 5, compress)
     with pytest.raises(OverflowError):
-        distribute([], HELLO, -1)
+        distribute([], HELLO, -1, compress)
 
 
 def test_corked_messages_leave_first():

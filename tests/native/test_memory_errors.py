@@ -174,7 +174,7 @@ OPERATIONS = {
         speedups.deflate_message, primed(), memoryview(LARGE)
     ),
     "weigh compression": lambda: partial(speedups.deflate_wanted, deflate(), 5_000),
-    "distribute": lambda: partial(speedups.distribute, [None] * 50, b"frame", 5),
+    "distribute": lambda: partial(speedups.distribute, [None] * 50, b"frame", 5, len),
     "deliver": lambda: partial(speedups.deliver, [None] * 50, b"frame", None),
 }
 

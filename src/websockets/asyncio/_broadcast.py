@@ -20,7 +20,7 @@ from __future__ import annotations
 import secrets
 import traceback
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._codec import serialize_frame
 from ..exceptions import ConcurrencyError
@@ -110,7 +110,7 @@ def broadcast(
     plain = serialize_frame(FIN | opcode, data, None)
     if native is not None:
         connections, compressed.lineages, failures = native[0](
-            connections, plain, len(data)
+            connections, plain, len(data), compressed.frame_for
         )
         skipped.add_failures(failures)
     for connection in connections:
@@ -187,6 +187,8 @@ class Compressed:
         # Connections that have sent the same to this day, and those that haven't.
         self.lineages: dict[Hashable, list[Connection]] = {}
         self.others: list[Connection] = []
+        # Payload, frame of a server and history, by lineage.
+        self.results: dict[Hashable, tuple[bytes, bytes, Any]] = {}
 
     def add(self, connection: Connection, deflate: PerMessageDeflate) -> None:
         """Note that a connection gets the message."""
@@ -202,7 +204,7 @@ class Compressed:
         alone = self.join_others()
         if len(lineages) > MAX_LINEAGES:
             lineages = self.merge()
-        elif len(lineages) == 1 and not alone:
+        elif len(lineages) == 1 and not alone and not self.results:
             # A single connection has nobody to share with.
             (group,) = lineages.values()
             if len(group) == 1:
@@ -210,7 +212,7 @@ class Compressed:
         for connection in alone:
             self.send_alone(connection)
         for lineage, group in lineages.items():
-            self.send_shared(group, isinstance(lineage, ShareKey))
+            self.send_shared(group, lineage)
 
     def join_others(self) -> list[Connection]:
         """Let those begin anew for whom it's worth it; return the rest."""
@@ -255,14 +257,30 @@ class Compressed:
             self.skipped.add_failure(connection, exc)
         deflate.streak = streak + 1
 
-    def send_shared(self, group: list[Connection], fresh: bool) -> None:
-        """Compress the message once for a group."""
+    def compress(
+        self, deflate: PerMessageDeflate, lineage: Hashable
+    ) -> tuple[bytes, bytes, Any]:
+        """Compress the message once for a lineage; return payload, frame and history."""
+        result = self.results.get(lineage)
+        if result is None:
+            payload, history = deflate.deflate_shared(
+                self.data, fresh=isinstance(lineage, ShareKey)
+            )
+            frame = serialize_frame(self.head, payload, None)
+            result = self.results[lineage] = payload, frame, history
+        return result
+
+    def frame_for(self, deflate: PerMessageDeflate) -> tuple[bytes, Any]:
+        """Return a server's frame for the lineage of a connection, and its history."""
+        return self.compress(deflate, deflate.lineage)[1:]
+
+    def send_shared(self, group: list[Connection], lineage: Hashable) -> None:
+        """Send the message to a group."""
         try:
-            payload, history = deflate_of(group[0]).deflate_shared(self.data, fresh)
+            payload, frame, history = self.compress(deflate_of(group[0]), lineage)
         except Exception as exc:
             self.skipped.add_failures([(connection, exc) for connection in group])
             return
-        frame = serialize_frame(self.head, payload, None)
         if native is not None:
             group, failures = native[1](group, frame, history)
             self.skipped.add_failures(failures)
