@@ -32,3 +32,6 @@ LOOPS: dict[str, tuple[NewLoop, bool]] = {
     "debug": (new_loop, True),
     "uvloop": (new_uvloop, False),
 }
+
+#: asyncio's own loop, whatever the suite runs on: for what is compared with it.
+OWN_LOOP: tuple[NewLoop, bool] = (asyncio.SelectorEventLoop, False)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from tests.faces.clock import JumpingLoop
-from tests.loops import LOOPS
+from tests.loops import LOOPS, OWN_LOOP
 from websockets.asyncio.server import Server, serve
 
 
@@ -26,7 +26,7 @@ REQUEST = (
 
 def run_on(name: str, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run a scenario on one of the loops."""
-    factory, debug = LOOPS[name]
+    factory, debug = OWN_LOOP if name == "own" else LOOPS[name]
     with asyncio.Runner(loop_factory=factory, debug=debug) as runner:
         return runner.run(patiently(scenario()))
 
@@ -34,6 +34,11 @@ def run_on(name: str, scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 def run(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run a scenario on the first of the loops."""
     return run_on("asyncio", scenario)
+
+
+def run_own(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Run a scenario on asyncio's own loop, which it compares something with."""
+    return run_on("own", scenario)
 
 
 def run_jumping(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

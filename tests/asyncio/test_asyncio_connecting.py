@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.asyncio.helpers import LOOPS, run, run_jumping, run_on
+from tests.asyncio.helpers import LOOPS, run, run_jumping, run_on, run_own
 from websockets.asyncio._connecting import (
     combined,
     connect_tcp,
@@ -160,7 +160,7 @@ def test_errors_are_those_of_asyncio(delay, hosts):
             else:
                 assert ours.errno == theirs.errno
 
-    run(scenario)
+    run_own(scenario)
 
 
 def test_all_errors_on_every_version():
@@ -228,7 +228,7 @@ def test_local_addresses_that_do_not_work(local):
         assert theirs in ours
         assert errors[1].errno == errno.EADDRNOTAVAIL
 
-    run(scenario)
+    run_own(scenario)
 
 
 def test_families_take_turns():

@@ -20,6 +20,7 @@ from tests.asyncio.helpers import (
     run,
     run_jumping,
     run_on,
+    run_own,
     serving,
     steps,
     until,
@@ -277,7 +278,7 @@ def test_who_listens(monkeypatch, poller, start_serving):
         server.close()
         await server.wait_closed()
 
-    run(scenario)
+    run_own(scenario)
 
 
 def test_listening_fails(monkeypatch):

@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 
-from tests.asyncio.helpers import run_on, steps
+from tests.asyncio.helpers import run_on, run_own, steps
 from tests.loops import LOOPS
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
@@ -408,7 +408,7 @@ def test_what_stops_the_loop(error):
             await task
 
     with pytest.raises(error):
-        run_on("asyncio", scenario)
+        run_own(scenario)
 
 
 @loops

@@ -18,7 +18,12 @@ from tests.asyncio.transports import (
     open_transport,
     tcp_pair,
 )
+from tests.loops import ON_UVLOOP
 
+
+pytestmark = pytest.mark.skipif(
+    ON_UVLOOP, reason="it compares with asyncio's own loop, and runs on both already"
+)
 
 MUCH = bytes(range(256)) * 2**12  # 1 MiB: more than the system takes at once
 

@@ -40,6 +40,9 @@ class Recorder:
     def names(self) -> list[str]:
         return [entry[0] for entry in self.log]
 
+    def is_lost(self) -> bool:
+        return "lost" in self.names()
+
     def received(self) -> bytes:
         return b"".join(entry[1] for entry in self.log if entry[0] == "data")
 
