@@ -10,6 +10,7 @@ Doesn't know: name resolution, proxies, redirects.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import urllib.parse
 
@@ -91,6 +92,14 @@ def parse_uri(uri: str) -> WebSocketURI:
     """
     if not isinstance(uri, str):
         raise TypeError(f"uri must be a str, not {type(uri).__name__}")
+    # Programs that connect often connect to few places. Passwords aren't kept.
+    parse = _parse_uri.__wrapped__ if "@" in uri or len(uri) > 1024 else _parse_uri
+    return WebSocketURI(*parse(uri))
+
+
+@functools.lru_cache(maxsize=64)
+def _parse_uri(uri: str) -> tuple[bool, str, int, str, str, str | None, str | None]:
+    """Return the parts of a URI."""
     try:
         uri.encode()
     except UnicodeEncodeError:
@@ -109,7 +118,7 @@ def parse_uri(uri: str) -> WebSocketURI:
         raise InvalidURI(uri, "fragment identifier is meaningless")
     secure = parts.scheme == "wss"
     username, password = _parse_user_info(uri, parts)
-    return WebSocketURI(
+    return (
         secure,
         _parse_host(uri, parts),
         _parse_port(uri, parts) or (443 if secure else 80),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from websockets.exceptions import InvalidURI
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.uri import WebSocketURI, _parse_uri, parse_uri
 
 
 URIS = [
@@ -196,3 +196,14 @@ def test_a_uri_or_an_error(rest):
     assert uri.host
     assert uri.host.isascii()
     assert 1 <= uri.port <= 65535
+
+
+def test_equal_uris_are_parsed_once():
+    """The parts are remembered, but for credentials; each caller has its own."""
+    one = parse_uri("ws://example.com/remembered")
+    one.path = "/changed"
+    assert parse_uri("ws://example.com/remembered").path == "/remembered"
+    before = _parse_uri.cache_info().currsize
+    assert parse_uri("ws://user:secret@example.com/").password == "secret"
+    assert parse_uri("ws://example.com/" + 2000 * "a").port == 80
+    assert _parse_uri.cache_info().currsize == before

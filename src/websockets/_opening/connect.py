@@ -163,13 +163,16 @@ def upgrade_request(
     headers = request.headers
     if fields:
         headers = Headers(replaced(headers.raw_items(), fields))
+    if fields or type(protocol) is not ClientProtocol:
+        keys = headers.get_all("Sec-WebSocket-Key")
+        if len(keys) != 1:
+            raise ValueError(
+                f"additional_headers contain {len(keys)} Sec-WebSocket-Key"
+            )
+        protocol.key = keys[0]
     if user_agent_header and "User-Agent" not in headers:
         headers["User-Agent"] = user_agent_header
     request.headers = headers
-    keys = headers.get_all("Sec-WebSocket-Key")
-    if len(keys) != 1:
-        raise ValueError(f"additional_headers contain {len(keys)} Sec-WebSocket-Key")
-    protocol.key = keys[0]
     return request
 
 

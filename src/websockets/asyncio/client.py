@@ -9,7 +9,6 @@ Doesn't know: how connections open (``_opening.connect``), what they do then
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from ..extensions.base import ClientExtensionFactory
 from ..extensions.permessage_deflate import enable_client_permessage_deflate
 from ..headers import validate_subprotocols
 from ..http11 import USER_AGENT
-from ..protocol import CONNECTING
+from ..protocol import CLIENT, CONNECTING, LOGGERS
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from ..uri import WebSocketURI, parse_uri
 from ._keywords import (
@@ -235,7 +234,7 @@ class connect:
         self.process_exception = process_exception
         self.open_timeout = open_timeout
         self.reconnect_delays = reconnect_delays
-        self.logger: LoggerLike = logger or logging.getLogger("websockets.client")
+        self.logger: LoggerLike = logger or LOGGERS[CLIENT]
 
         self._start()
 
