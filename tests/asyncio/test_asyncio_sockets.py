@@ -119,7 +119,7 @@ def test_representation():
         assert repr(transport) == "<SocketTransport closed>"
         reference = weakref.ref(transport)
         assert reference() is transport
-        del transport, protocol
+        protocol.transport = transport = None
         assert reference() is None
         peer.close()
 
