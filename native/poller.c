@@ -17,7 +17,7 @@
 #include <structmember.h>
 #include <unistd.h>
 
-#ifdef __linux__
+#ifdef WS_EPOLL
 #include <sys/epoll.h>
 
 /* Events handled at a time. More wait for the loop's next turn. */
@@ -330,7 +330,7 @@ accept_connections(WsPoller *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "iiO:accept", &listener, &limit, &factory)) {
         return NULL;
     }
-#ifdef __linux__
+#ifdef WS_EPOLL
     /* If there's no descriptor for this, let connections wait where they are. */
     if (open_epoll(self) < 0) {
         return NULL;

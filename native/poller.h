@@ -11,6 +11,11 @@
 
 #ifdef WS_SOCKETS
 
+/* Elsewhere, and with WS_NO_EPOLL, the loop watches each descriptor. */
+#if defined(__linux__) && !defined(WS_NO_EPOLL)
+#define WS_EPOLL 1
+#endif
+
 typedef struct WsPoller {
     PyObject_HEAD
     WsState *state;
@@ -28,7 +33,7 @@ typedef struct WsPoller {
 static inline int
 ws_poller_watches(WsPoller *Py_UNUSED(self))
 {
-#ifdef __linux__
+#ifdef WS_EPOLL
     return 1;
 #else
     return 0;
