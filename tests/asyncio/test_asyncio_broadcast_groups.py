@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
+import types
 import zlib
 
 import pytest
 
 from tests.codec.engines import StrictReader, engine_named
-from websockets.asyncio import _broadcast
+from websockets.asyncio import _broadcast, _native
 from websockets.asyncio._broadcast import Compressed, Skipped
 from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.protocol import CLIENT, SERVER
+from websockets.protocol import CLIENT, OPEN, SERVER
 
 
 HEAD = 0xC1
@@ -30,6 +32,9 @@ class Stub:
     """A connection, its protocol, and the peer that reads what it sends."""
 
     attached = True
+    state = OPEN
+    debug = expect_continuation_frame = sends_itself = False
+    _output = types.SimpleNamespace(paused=False)
     logger = logging.getLogger("stub")
 
     def __init__(
@@ -271,6 +276,57 @@ def test_a_failure_of_the_engine():
     assert send(group, LARGE, skipped) == ["deflate_shared"] * 2
     assert [str(exc.__cause__) for exc in skipped.exceptions] == ["mine"] * 2
     assert len(group[2].received) == len(group[3].received) == 1
+
+
+# -- the native loops
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_choice(monkeypatch, native):
+    """The native loops are used when there is native code."""
+    fake = types.SimpleNamespace(distribute=1, deliver=2)
+    monkeypatch.setitem(sys.modules, "websockets.speedups", fake)
+    monkeypatch.setattr(_native, "NATIVE", native)
+    assert _native.native_broadcast() == ((1, 2) if native else None)
+
+
+def test_what_native_loops_leave(monkeypatch):
+    """They serve some, and fail with some; the others share what was compressed."""
+    served = []
+
+    def write(stub, frame, history):
+        stub.send_prepared(frame)
+        stub.deflate.adopt(history)
+        served.append(stub)
+
+    def distribute(connections, frame, size, compress):
+        assert (frame, size) == (b"\x81\x7e\x03\xe8" + LARGE[:1000], 1000)
+        write(connections[0], *compress(connections[0].deflate))
+        lineage = connections[3].deflate.lineage
+        left = {lineage: connections[3:5]}
+        return connections[6:], left, [(connections[5], OSError("first"))]
+
+    def deliver(group, frame, history):
+        if group == [stalled]:
+            return group, []
+        write(group[0], frame, history)
+        return group[2:], [(group[1], OSError("second"))]
+
+    group = [Stub() for _ in range(3)]
+    more = [Stub() for _ in range(3)]
+    stalled = Stub()
+    send([*group, stalled], SMALL)
+    send(more, LARGE)
+    monkeypatch.setattr(_broadcast, "native", (distribute, deliver))
+    everybody = [*group, *more, stalled]
+    text = LARGE[:1000].decode()
+    with pytest.raises(ExceptionGroup) as raised:
+        _broadcast.broadcast(everybody, text, raise_exceptions=True)
+    causes = [str(exc.__cause__) for exc in raised.value.exceptions]
+    assert causes == ["first", "second"]
+    assert served == [group[0], more[0]]
+    assert stalled.received[-1] == group[0].received[-1] == LARGE[:1000]
+    assert stalled.deflate.lineage is group[0].deflate.lineage
 
 
 @pytest.mark.parametrize("seed", range(5))
