@@ -13,7 +13,7 @@ from tests.asyncio.helpers import run
 from tests.codec.frame_pieces import frame
 from websockets._codec import NATIVE
 from websockets.asyncio.connection import Connection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConcurrencyError, ConnectionClosed
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.protocol import Protocol, Side
 
@@ -108,7 +108,7 @@ class End:
                 async for part in self.connection.recv_streaming(decode):
                     self.got.append(("part", part))
                 self.got.append("end")
-        except (ConnectionClosed, StopAsyncIteration) as exc:
+        except (ConnectionClosed, ConcurrencyError, StopAsyncIteration) as exc:
             self.got.append((type(exc), str(exc)))
 
     def start(self, decode: bool | None, way: str) -> None:
