@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* A multiple of the mask's size. */
-#define PART 131072
+#define PART 262144
 
 #define HEADER 14
 
