@@ -29,7 +29,7 @@ slot_offset(PyObject *type, const char *name)
 }
 
 const char ws_bind_doc[] =
-    "bind($module, session, messages, output, current_task, cancelled, invalid_state, open, done)\n"
+    "bind($module, session, messages, output, protocol, current_task, cancelled, invalid_state, open, done)\n"
     "--\n"
     "\n"
     "Tell the native code which classes and functions it works with.";
@@ -40,13 +40,15 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     WsState *state = ws_state(module);
     Py_ssize_t session_messages, session_protocol, session_streaming, session_wanted;
     Py_ssize_t session_reading_paused, messages_message, messages_frames, output_paused;
+    Py_ssize_t protocol_state, protocol_writes, protocol_continues;
 
-    if (nargs != 8) {
-        PyErr_Format(PyExc_TypeError, "bind() takes 8 arguments (%zd given)", nargs);
+    if (nargs != 9) {
+        PyErr_Format(PyExc_TypeError, "bind() takes 9 arguments (%zd given)", nargs);
         return NULL;
     }
-    if (!PyType_Check(args[0]) || !PyType_Check(args[1]) || !PyType_Check(args[2])) {
-        PyErr_SetString(PyExc_TypeError, "bind() takes three classes first");
+    if (!PyType_Check(args[0]) || !PyType_Check(args[1]) || !PyType_Check(args[2])
+        || !PyType_Check(args[3])) {
+        PyErr_SetString(PyExc_TypeError, "bind() takes four classes first");
         return NULL;
     }
     if ((session_messages = slot_offset(args[0], "_messages")) < 0
@@ -56,7 +58,10 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         || (session_reading_paused = slot_offset(args[0], "reading_paused")) < 0
         || (messages_message = slot_offset(args[1], "_message")) < 0
         || (messages_frames = slot_offset(args[1], "_frames")) < 0
-        || (output_paused = slot_offset(args[2], "paused")) < 0) {
+        || (output_paused = slot_offset(args[2], "paused")) < 0
+        || (protocol_state = slot_offset(args[3], "_state")) < 0
+        || (protocol_writes = slot_offset(args[3], "writes")) < 0
+        || (protocol_continues = slot_offset(args[3], "expect_continuation_frame")) < 0) {
         return NULL;
     }
     state->session_messages = session_messages;
@@ -67,13 +72,17 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     state->messages_message = messages_message;
     state->messages_frames = messages_frames;
     state->output_paused = output_paused;
+    state->protocol_state = protocol_state;
+    state->protocol_writes = protocol_writes;
+    state->protocol_continues = protocol_continues;
     Py_XSETREF(state->session_type, (PyTypeObject *)Py_NewRef(args[0]));
     Py_XSETREF(state->output_type, (PyTypeObject *)Py_NewRef(args[2]));
-    Py_XSETREF(state->current_task, Py_NewRef(args[3]));
-    Py_XSETREF(state->cancelled_error, Py_NewRef(args[4]));
-    Py_XSETREF(state->invalid_state_error, Py_NewRef(args[5]));
-    Py_XSETREF(state->open, Py_NewRef(args[6]));
-    Py_XSETREF(state->done_future, Py_NewRef(args[7]));
+    Py_XSETREF(state->protocol_type, (PyTypeObject *)Py_NewRef(args[3]));
+    Py_XSETREF(state->current_task, Py_NewRef(args[4]));
+    Py_XSETREF(state->cancelled_error, Py_NewRef(args[5]));
+    Py_XSETREF(state->invalid_state_error, Py_NewRef(args[6]));
+    Py_XSETREF(state->open, Py_NewRef(args[7]));
+    Py_XSETREF(state->done_future, Py_NewRef(args[8]));
     Py_RETURN_NONE;
 }
 

@@ -17,16 +17,13 @@
     NAME(call_soon, "call_soon")                                                       \
     NAME(check_congestion, "_check_congestion")                                        \
     NAME(close, "close")                                                               \
-    NAME(expect_continuation_frame, "expect_continuation_frame")                       \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
     NAME(receive, "_receive")                                                          \
     NAME(recv, "recv")                                                                 \
-    NAME(state, "_state")                                                              \
     NAME(throw, "throw")                                                               \
     NAME(wait_drained, "_wait_drained")                                                \
-    NAME(write, "write")                                                               \
-    NAME(writes, "writes")
+    NAME(write, "write")
 
 /* PerMessageDeflate, see deflate.c: the class, where its slots are, what is called. */
 typedef struct {
@@ -81,6 +78,7 @@ typedef struct WsState {
     /* See bind.c. */
     PyTypeObject *session_type;
     PyTypeObject *output_type;
+    PyTypeObject *protocol_type;
     PyObject *current_task;
     PyObject *done_future;
     PyObject *cancelled_error;
@@ -94,6 +92,9 @@ typedef struct WsState {
     Py_ssize_t messages_message;
     Py_ssize_t messages_frames;
     Py_ssize_t output_paused;
+    Py_ssize_t protocol_state;
+    Py_ssize_t protocol_writes;
+    Py_ssize_t protocol_continues;
 
     /* http.c: the Date header, and the second that it's for. */
     int64_t date_second;

@@ -75,9 +75,6 @@ WsReadBuffer *ws_buffer_new(WsState *state);
 /* Seconds on the clock of time.monotonic(). */
 double ws_monotonic(void);
 
-/* Is the connection open? */
-int ws_is_open(WsHot *hot);
-
 /* Fail the connection for the error that's set, as if the session had met it: 0 or
    -1. */
 int ws_fail(WsHot *hot);

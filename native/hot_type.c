@@ -193,6 +193,8 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
     deflate = args[4];
     if (!Py_IS_TYPE(session, state->session_type)
         || !Py_IS_TYPE(output, state->output_type)
+        || !PyObject_TypeCheck(ws_slot(session, state->session_protocol),
+                               state->protocol_type)
         || optional_size(args[5], &high) < 0 || optional_size(args[6], &low) < 0
         || optional_size(args[7], &limit) < 0
         || optional_size(args[8], &frame_limit) < 0) {
@@ -446,6 +448,7 @@ ws_hot_traverse(WsState *state, visitproc visit, void *arg)
     Py_VISIT(state->stop);
     Py_VISIT(state->session_type);
     Py_VISIT(state->output_type);
+    Py_VISIT(state->protocol_type);
     Py_VISIT(state->current_task);
     Py_VISIT(state->done_future);
     Py_VISIT(state->cancelled_error);
@@ -468,6 +471,7 @@ ws_hot_clear(WsState *state)
     Py_CLEAR(state->stop);
     Py_CLEAR(state->session_type);
     Py_CLEAR(state->output_type);
+    Py_CLEAR(state->protocol_type);
     Py_CLEAR(state->current_task);
     Py_CLEAR(state->done_future);
     Py_CLEAR(state->cancelled_error);

@@ -92,36 +92,20 @@ acquire(PyObject *message, Payload *payload)
 /* -- circumstances --------------------------------------------------------- */
 
 int
-ws_is_open(WsHot *hot)
-{
-    /* Programs may set it. */
-    return ws_attribute_is(hot->protocol, hot->state->name_state, hot->state->open);
-}
-
-int
 ws_is_clear(WsHot *hot)
 {
     WsState *state = hot->state;
     PyObject *writes;
-    int empty;
 
+    /* Programs may set the state, and have the protocol queue what they like. */
     if (!hot->fast || hot->congested || hot->sending_fragments
-        || !ws_is_open(hot)
-        || !ws_attribute_is(hot->protocol, state->name_expect_continuation_frame,
-                         Py_False)) {
+        || ws_slot(hot->protocol, state->protocol_state) != state->open
+        || ws_slot(hot->protocol, state->protocol_continues) != Py_False
+        || !ws_may_write(hot)) {
         return 0;
     }
-    if (!ws_may_write(hot)) {
-        return 0;
-    }
-    writes = PyObject_GetAttr(hot->protocol, state->name_writes);
-    if (writes == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    empty = PyList_CheckExact(writes) && PyList_GET_SIZE(writes) == 0;
-    Py_DECREF(writes);
-    return empty;
+    writes = ws_slot(hot->protocol, state->protocol_writes);
+    return writes != NULL && PyList_CheckExact(writes) && PyList_GET_SIZE(writes) == 0;
 }
 
 /* -- corking --------------------------------------------------------------- */

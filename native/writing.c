@@ -15,19 +15,6 @@
 #define HEADER 14
 
 int
-ws_attribute_is(PyObject *object, PyObject *name, PyObject *value)
-{
-    PyObject *found = PyObject_GetAttr(object, name);
-
-    if (found == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
-    Py_DECREF(found);
-    return found == value;
-}
-
-int
 ws_may_write(WsHot *hot)
 {
     if (ws_slot(hot->output, hot->state->output_paused) != Py_False) {

@@ -25,7 +25,4 @@ int ws_write_frame(WsHot *hot, uint8_t head, const uint8_t *data, size_t size,
    -1 with an exception. */
 int ws_after_writing(WsHot *hot, size_t size);
 
-/* Is an attribute of an object this very object? */
-int ws_attribute_is(PyObject *object, PyObject *name, PyObject *value);
-
 #endif

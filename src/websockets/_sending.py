@@ -45,6 +45,9 @@ class SendingHalf(Ending):
     The other half sets the attributes declared here.
     """
 
+    # What native code looks at before each message; the rest is in the instance's dict.
+    __slots__ = ("_state", "expect_continuation_frame", "writes")
+
     logger: LoggerLike
     debug: bool
     side: Side
@@ -57,8 +60,6 @@ class SendingHalf(Ending):
 
     #: Whether the half-close was queued.
     eof_sent = False
-    #: Whether a fragmented message is being sent.
-    expect_continuation_frame = False
     # Whether the message being sent goes through deflate, and whether it must not.
     _sending_compressed = False
     _never_compress = False
@@ -82,6 +83,8 @@ class SendingHalf(Ending):
     def __init__(self) -> None:
         #: What to write; see :meth:`data_to_send`.
         self.writes: list[bytes] = []
+        #: Whether a fragmented message is being sent.
+        self.expect_continuation_frame = False
 
     def data_to_send(self) -> list[bytes]:
         """

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Generator, Sequence
 
 from ._aliases import deprecated_aliases
-from ._codec import find_upgrade
+from ._codec import accept_key, find_upgrade
 from ._handshake import all_items, check_upgrade, log_message, one_value
 from .datastructures import Headers
 from .exceptions import (
@@ -42,7 +42,7 @@ from .http11 import Request, Response
 from .protocol import CLIENT, CONNECTING, OPEN, Protocol, State
 from .typing import ExtensionHeader, LoggerLike, Origin, Subprotocol
 from .uri import WebSocketURI
-from .utils import accept_key, generate_key
+from .utils import generate_key
 
 
 __all__ = ["ClientProtocol"]

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 
 from ._aliases import deprecated_aliases
-from ._codec import find_upgrade
+from ._codec import accept_key, find_upgrade
 from ._handshake import (
     check_host,
     check_key,
@@ -56,7 +56,6 @@ from .typing import (
     StatusLike,
     Subprotocol,
 )
-from .utils import accept_key
 
 
 __all__ = ["ServerProtocol"]

@@ -94,6 +94,7 @@ def bind(
     session: type,
     messages: type,
     output: type,
+    protocol: type,
     current_task: Callable[..., Any],
     cancelled: type,
     invalid_state: type,

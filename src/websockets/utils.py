@@ -12,14 +12,27 @@ import base64
 import secrets
 import typing
 
-from ._codec import accept_key, apply_mask
+from ._codec import accept_key as codec_accept_key
+from ._codec import apply_mask
+from ._codec.heads import GUID
 
 
 if typing.TYPE_CHECKING:
     import socket
 
 
-__all__ = ["accept_key", "apply_mask", "generate_key", "get_socket_name"]
+__all__ = ["GUID", "accept_key", "apply_mask", "generate_key", "get_socket_name"]
+
+
+def accept_key(key: str) -> str:
+    """
+    Return the value of ``Sec-WebSocket-Accept`` (:rfc:`6455`, section 4.2.2).
+
+    Args:
+        key: Value of ``Sec-WebSocket-Key``.
+
+    """
+    return codec_accept_key(key)
 
 
 def generate_key() -> str:

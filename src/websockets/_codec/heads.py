@@ -20,7 +20,14 @@ from typing import TypeAlias
 from ..typing import BytesLike
 
 
-__all__ = ["accept_key", "find_upgrade", "http_date", "read_request", "read_response"]
+__all__ = [
+    "GUID",
+    "accept_key",
+    "find_upgrade",
+    "http_date",
+    "read_request",
+    "read_response",
+]
 
 # RFC 6455 §1.3: what a server appends to the key, to prove that it speaks WebSocket.
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

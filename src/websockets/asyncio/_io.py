@@ -323,6 +323,10 @@ class ConnectionIO(
         self.join_sends = self._corking
         self._pump()
 
+    def data_received(self, data: bytes) -> None:
+        """Process bytes from the transport."""
+        super().data_received(data)
+
     def eof_received(self) -> bool:
         """Process the end of the peer's side; keep ours open while output waits."""
         session, output = self._session, self._output

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .._codec import NATIVE
 from .._messages import Messages
 from .._session import Session
-from ..protocol import OPEN
+from ..protocol import OPEN, Protocol
 from . import _hot
 from ._output import Output
 
@@ -52,6 +52,7 @@ def classes(native: bool) -> Any:
         Session,
         Messages,
         Output,
+        Protocol,
         asyncio.current_task,
         asyncio.CancelledError,
         asyncio.InvalidStateError,
