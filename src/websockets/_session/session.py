@@ -461,8 +461,7 @@ class Session:
             self.pings.fail(self.exception)
 
     def _acknowledge(self, data: bytes) -> None:
-        pings = self.pings
-        if pings.acknowledge(data, pings.received_at) and self.protocol.debug:
+        if self.pings.acknowledge(data, self.pings.received_at) and self.protocol.debug:
             self.protocol.logger.debug("% received keepalive pong")
 
     def _watch_water(self) -> None:
