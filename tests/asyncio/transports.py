@@ -81,7 +81,8 @@ class Buffered(Recorder, asyncio.BufferedProtocol):
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.note("data", bytes(self.buffer[:nbytes]))
+        # Slicing a bytearray without memory makes CPython complain about exports.
+        self.note("data", bytes(self.buffer)[:nbytes])
 
 
 class Peer:
