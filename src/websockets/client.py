@@ -102,14 +102,15 @@ class ClientProtocol(Protocol):
 
         You can add headers before you pass it to :meth:`send_request`.
         """
-        headers = Headers()
-        headers["Host"] = build_host(self.uri.host, self.uri.port, self.uri.secure)
+        host = build_host(self.uri.host, self.uri.port, self.uri.secure)
+        headers = Headers._of_lines(f"Host: {host}\r\n")  # build_host() has checked it
         if user_info := self.uri.user_info:
             headers["Authorization"] = build_authorization_basic(*user_info)
         if self.origin is not None:
             headers["Origin"] = self.origin
-        headers["Upgrade"] = "websocket"
-        headers["Connection"] = "Upgrade"
+        headers = Headers._of_lines(
+            f"{headers._sendable()}Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        )
         headers["Sec-WebSocket-Key"] = self.key
         headers["Sec-WebSocket-Version"] = "13"
         # RFC 6455 §9.1 and §11.3.4: these lists can't be empty.

@@ -40,6 +40,8 @@ def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
         ValueError: if a limit is negative, or a tuple isn't a pair.
 
     """
+    if type(value) is int and value >= 0:
+        return
     limits = value if isinstance(value, tuple) else (value, None)
     if len(limits) != 2:
         raise ValueError(f"max_size: expected a pair, not {len(limits)} values")
