@@ -29,7 +29,7 @@ CHECKED_CFLAGS := $(SANITIZERS) -fno-omit-frame-pointer -O1 -g -UNDEBUG --covera
 # allocation that is too large gives NULL, as it does everywhere else.
 RUN_CHECKED = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(CHECKED)/lib WEBSOCKETS_NO_SPEEDUPS= $(RUN)
+	PYTHONMALLOC=malloc WEBSOCKETS_TEST_PATIENCE=120 PYTHONPATH=$(CURDIR)/$(CHECKED)/lib WEBSOCKETS_NO_SPEEDUPS= $(RUN)
 # The parts of the suite that reach native code.
 NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio))
 

@@ -13,6 +13,10 @@ from collections.abc import Callable
 import pytest
 
 
+# Seconds; long enough for a loaded machine, and reached only when something hangs. Builds
+# with sanitizers take longer.
+PATIENCE = float(os.environ.get("WEBSOCKETS_TEST_PATIENCE", "20"))
+
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from tests.faces.clock import JumpingLoop
-from tests.loops import LOOPS, OWN_LOOP
+from tests.loops import LOOPS, OWN_LOOP, PATIENCE
 from websockets.asyncio.server import Server, serve
 
 
@@ -49,7 +49,7 @@ def run_jumping(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 
 async def patiently(coro: Coroutine[Any, Any, Any]) -> Any:
     """Fail, rather than hang."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         return await coro
 
 

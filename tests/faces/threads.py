@@ -17,13 +17,10 @@ import threading
 import time
 from typing import Any
 
+from tests.loops import PATIENCE
 from websockets._session import Session
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import OPEN, Protocol
-
-
-# Long enough for a loaded machine; reached only when something hangs.
-PATIENCE = 20
 
 
 class ThreadedConnection:
