@@ -180,3 +180,17 @@ def test_a_buffer_that_waits_grows_in_place():
     assert len(read_all(reader)) == 1
     reader.feed(b"\x82\x00")
     assert type(reader._buf) is bytes
+
+
+@pytest.mark.parametrize("size", [10, 70_000])
+def test_a_buffer_that_is_not_needed_any_more(size):
+    """After trim(), a reader that has handed out everything holds no large buffer."""
+    reader = FrameReader(masked=False)
+    reader.feed(frame(0x82, bytes(size)))
+    reader.trim()
+    assert reader.pending > size
+    assert reader.read() == (0x82, bytes(size), True)
+    reader.trim()
+    assert footprint(reader) < KIB
+    reader.feed(frame(0x89, b"ping"))
+    assert reader.scan() == [(0x89, b"ping")]
