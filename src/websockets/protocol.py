@@ -85,8 +85,22 @@ class Protocol(SendingHalf):
 
     """
 
-    # What most connections never have is kept here, as long as they don't: objects with
-    # more than 30 attributes of their own take a kilobyte more (CPython 3.11 to 3.13).
+    # What all connections have; objects with slots keep the rest in a dict, which takes
+    # time and memory. What most connections never have is on the class until then.
+    __slots__ = (
+        "_extensions",
+        "_foreign",
+        "debug",
+        "deflate",
+        "events",
+        "frame_reader",
+        "lazy",
+        "logger",
+        "max_fragment_size",
+        "max_message_size",
+        "side",
+    )
+
     _id: uuid.UUID | None = None
     #: Bytes received of the current message, when it is fragmented.
     current_size: int | None = None
@@ -97,16 +111,9 @@ class Protocol(SendingHalf):
     #: Outcome of the opening handshake.
     origin: Origin | None = None
     subprotocol: Subprotocol | None = None
-    deflate: PerMessageDeflate | None = None
-    _extensions: Sequence[Extension] = ()
-    _foreign = False
     _eof_rcvd = False
-    #: Keep frames for whoever pulls them, instead of parsing them into events.
-    lazy = False
     #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
     defer_pongs = False
-    #: What cuts the stream into frames, once the opening handshake is over.
-    frame_reader: FrameReader | None = None
     _reader: StreamReader | None = None
     _parser: Generator[None, None, None] | None = None
     # Pieces of the frame being received, when frames become events.
@@ -139,6 +146,13 @@ class Protocol(SendingHalf):
         else:
             self.max_message_size, self.max_fragment_size = max_size, None
 
+        self._extensions: Sequence[Extension] = ()
+        self.deflate: PerMessageDeflate | None = None
+        self._foreign = False
+        #: Keep frames for whoever pulls them, instead of parsing them into events.
+        self.lazy = False
+        #: What cuts the stream into frames, once the opening handshake is over.
+        self.frame_reader: FrameReader | None = None
         self.events: list[Event] = []
         if type(self).parse is not type(self)._own_parse:
             # A subclass reads what it likes.

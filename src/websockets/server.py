@@ -116,10 +116,13 @@ class ServerProtocol(Negotiation):
 
     """
 
-    #: Whether :meth:`accept` was called.
-    accept_called = False
-    # Whether a request was received: what follows waits for the response.
-    _requested = False
+    __slots__ = (
+        "_requested",
+        "accept_called",
+        "available_extensions",
+        "available_subprotocols",
+        "origins",
+    )
 
     def __init__(
         self,
@@ -138,6 +141,10 @@ class ServerProtocol(Negotiation):
             validate_subprotocols(subprotocols)
         if origins is not None:
             check_origins(origins)
+        #: Whether :meth:`accept` was called.
+        self.accept_called = False
+        # Whether a request was received: what follows waits for the response.
+        self._requested = False
         super().__init__(SERVER, state=state, max_size=max_size, logger=logger)
         self.origins = origins
         self.available_extensions = extensions
