@@ -34,7 +34,8 @@ ws_tls_method_open(WsTls *self, PyObject *Py_UNUSED(none))
     }
     /* From here on, records are counted. TLS doesn't read beyond the one it needs. */
     data = PyObject_CallMethodNoArgs(self->incoming, NAME(self, WS_READ));
-    if (data == NULL) {
+    if (data == NULL || ws_tls_check_bytes(data) < 0) {
+        Py_XDECREF(data);
         return NULL;
     }
     self->phase = WS_TLS_OPEN;

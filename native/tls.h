@@ -92,6 +92,9 @@ int ws_tls_fail(WsTls *self, const char *message);
 /* An attribute that is a number; -1 with an exception set. */
 Py_ssize_t ws_tls_pending(WsTls *self, PyObject *bio);
 
+/* What MemoryBIOs return is bytes; what stands for one may return anything. 0 or -1. */
+int ws_tls_check_bytes(PyObject *data);
+
 int ws_tls_set_protocol(WsTls *self, PyObject *protocol);
 
 PyTypeObject *ws_make_tls_type(PyObject *module, PyObject *transport_type);

@@ -102,6 +102,10 @@ get(WsTls *self, uint8_t *buffer, size_t room, Outcome *outcome)
     }
     count = PyLong_AsSsize_t(result);
     Py_DECREF(result);
+    if ((count < 0 || count > (Py_ssize_t)size) && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "read() returned %zd, for %zu bytes", count, size);
+        count = -1;
+    }
     *outcome = count < 0 ? FAILED : GOODBYE;
     return count < 0 ? 0 : (size_t)count;
 }

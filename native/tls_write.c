@@ -41,13 +41,24 @@ leave(WsTls *self, Sealed *sealed)
     return rc;
 }
 
+int
+ws_tls_check_bytes(PyObject *data)
+{
+    if (PyBytes_Check(data)) {
+        return 0;
+    }
+    PyErr_Format(PyExc_TypeError, "read() returned %R, not bytes", data);
+    return -1;
+}
+
 /* Take what TLS has encrypted: 0 or -1. */
 static int
 collect(WsTls *self, Sealed *sealed)
 {
     PyObject *data = PyObject_CallMethodNoArgs(self->outgoing, NAME(self, WS_READ));
 
-    if (data == NULL) {
+    if (data == NULL || ws_tls_check_bytes(data) < 0) {
+        Py_XDECREF(data);
         return -1;
     }
     sealed->pieces[sealed->count++] = data;
@@ -69,6 +80,11 @@ seal(WsTls *self, Sealed *sealed, const uint8_t *data, size_t size)
         }
         written = result == NULL ? -1 : PyLong_AsSsize_t(result);
         Py_XDECREF(result);
+        if ((written <= 0 || written > (Py_ssize_t)size) && !PyErr_Occurred()) {
+            PyErr_Format(PyExc_ValueError, "write() returned %zd, for %zu bytes", written,
+                         size);
+            written = -1;
+        }
         if (written < 0 || collect(self, sealed) < 0) {
             return -1;
         }

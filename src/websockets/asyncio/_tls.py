@@ -181,7 +181,7 @@ class Tls:
         self._timer = self._loop.call_later(self._shutdown_timeout, self._give_up)
         try:
             # Nobody reads any more, and TLS can't look for a goodbye behind other data.
-            finished = self.transport.discard()
+            finished = self._discard()
             try:
                 self._ssl_object.unwrap()
                 finished = True
@@ -197,6 +197,13 @@ class Tls:
         else:
             self._below.resume_reading()
 
+    def _discard(self) -> bool:
+        """Forget what has come; return whether the peer has said goodbye."""
+        try:
+            return self.transport.discard()
+        except ssl_module.SSLZeroReturnError:  # after ours, it's an error
+            return True
+
     def _finish(self) -> None:
         self._stop_timer()
         self._below.close()
@@ -210,7 +217,7 @@ class Tls:
         """Bytes are there."""
         if self._opened is not None:
             self._take_step()
-        elif self.transport.discard():
+        elif self._discard():
             self._finish()
 
     def end(self) -> None:
