@@ -353,6 +353,12 @@ compress(WsDeflate *known, PyObject *deflate, PyObject *data, PyObject *length,
     return join(head, tail, size);
 }
 
+void
+ws_deflate_forget(WsState *state, PyObject *deflate)
+{
+    set(deflate, state->deflate.deflater, Py_None);
+}
+
 int
 ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
                    PyObject **result, size_t *size)
@@ -386,6 +392,7 @@ ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
     Py_DECREF(length);
     Py_DECREF(data);
     if (output == NULL) {
+        ws_deflate_forget(state, deflate);
         return -1;
     }
     fresh = is_true(deflate, known->local_fresh);

@@ -34,6 +34,9 @@ int ws_deflate_wanted(WsState *state, PyObject *deflate, size_t size);
 int ws_deflate_message(WsState *state, PyObject *deflate, PyObject *message,
                        PyObject **result, size_t *size);
 
+/* Begin anew after a message that was compressed and isn't sent: the peer lacks it. */
+void ws_deflate_forget(WsState *state, PyObject *deflate);
+
 /* The compressor that the connection shares with others, borrowed: 1, 0 when it has none,
    -1 with an exception. */
 int ws_deflate_shared(WsState *state, PyObject *deflate, PyObject **deflater);

@@ -250,8 +250,8 @@ ws_send(WsHot *hot, PyObject *message)
     }
     if (hot->client) {
         if (ws_mask_key(hot->state, buffer) < 0) {
-            release(&payload);
-            return -1;
+            result = -1;
+            goto done;
         }
         key = buffer;
     }
@@ -265,6 +265,10 @@ ws_send(WsHot *hot, PyObject *message)
     else {
         /* The length of the header isn't known here, and doesn't matter. */
         result = ws_after_writing(hot, payload.size);
+    }
+done:
+    if (result < 0 && payload.head & RSV1) {
+        ws_deflate_forget(hot->state, hot->deflate);
     }
     size = payload.size;
     release(&payload);

@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from tests.codec.engines import every_engine  # noqa: F401 - a fixture for all tests
+from websockets._codec import NATIVE
 from websockets.exceptions import PayloadTooBig, ProtocolError
 from websockets.extensions._engines import corrupt
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -559,3 +560,34 @@ def test_threshold_counts_bytes():
     view = memoryview(b"Hello123").cast("Q")
     assert make(compress_threshold=8).worth_compressing(view, True)
     assert not make(compress_threshold=9).worth_compressing(view, True)
+
+
+def test_a_message_that_could_not_be_compressed_is_gone():
+    """Nothing of it leaves with the next message, which the peer can read."""
+
+    class Failing:
+        """A compressor that takes data, and then has no memory."""
+
+        def __init__(self):
+            self.engine = zlib.compressobj(wbits=-12)
+
+        def compress(self, data):
+            return self.engine.compress(data)
+
+        def flush(self, mode):
+            raise MemoryError
+
+    sender = PerMessageDeflate(False, False, 12, 12)
+    receiver = PerMessageDeflate(False, False, 12, 12)
+    sender._deflater = Failing()
+    with pytest.raises(MemoryError):
+        sender.deflate(b"lost", final=True)
+    sent = sender.deflate(b"the next", final=True)
+    assert receiver.inflate(sent, max_size=None, final=True) == b"the next"
+    if NATIVE:
+        from websockets import speedups
+
+        sender._deflater = Failing()
+        with pytest.raises(MemoryError):
+            speedups.deflate_message(sender, b"lost")
+        assert sender._deflater is None

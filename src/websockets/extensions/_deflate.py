@@ -294,8 +294,13 @@ class PerMessageDeflate(Extension):
                 deflater = self._deflater = deflater.copy()
                 self._is_shared = False
             self.streak = 0
-            head: bytes = deflater.compress(data)
-            tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
+            try:
+                head: bytes = deflater.compress(data)
+                tail: bytes = deflater.flush(zlib.Z_SYNC_FLUSH)
+            except BaseException:
+                # What is in there already would leave with the next message.
+                self._deflater = None
+                raise
             if final:
                 tail = tail[:-4]
             output = head + tail if head else tail
