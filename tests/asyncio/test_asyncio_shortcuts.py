@@ -34,13 +34,16 @@ loops = pytest.mark.parametrize("loop", LOOPS)
 
 @contextlib.asynccontextmanager
 async def talking(
-    factory: Any = Connection, **options: Any
+    factory: Any = Connection, logged: bool = False, **options: Any
 ) -> AsyncIterator[tuple[Any, socket.socket]]:
     """Give a client and the socket of its peer, which the test plays."""
+    protocol = Protocol(Side.CLIENT)
+    # A DEBUG log of frames needs the way in Python.
+    protocol.debug = logged
     ours, peer = socket.socketpair()
     peer.settimeout(20)
     _, connection = await asyncio.get_running_loop().create_connection(
-        lambda: factory(Protocol(Side.CLIENT), **options), sock=ours
+        lambda: factory(protocol, **options), sock=ours
     )
     try:
         yield connection, peer
@@ -545,11 +548,12 @@ def test_each_message_leaves_at_once(loop):
 
 
 @loops
-def test_joined_messages(loop):
+@pytest.mark.parametrize("logged", [False, True])
+def test_joined_messages(loop, logged):
     """With `join_sends`, small messages of a burst leave together, in order."""
 
     async def scenario():
-        async with talking() as (connection, peer):
+        async with talking(logged=logged) as (connection, peer):
             assert not connection.join_sends
             connection.join_sends = True
             assert connection.join_sends
@@ -567,11 +571,12 @@ def test_joined_messages(loop):
 
 
 @loops
-def test_what_ends_joining(loop):
+@pytest.mark.parametrize("logged", [False, True])
+def test_what_ends_joining(loop, logged):
     """Large messages, control frames and full buffers let what was kept leave first."""
 
     async def scenario():
-        async with talking() as (connection, peer):
+        async with talking(logged=logged) as (connection, peer):
             connection.join_sends = True
             await connection.send("one")
             await connection.pong(b"two")
@@ -595,11 +600,12 @@ def test_what_ends_joining(loop):
 
 
 @loops
-def test_joined_messages_of_a_connection_that_ends(loop):
+@pytest.mark.parametrize("logged", [False, True])
+def test_joined_messages_of_a_connection_that_ends(loop, logged):
     """What was kept when the connection was dropped is lost, like all that is unsent."""
 
     async def scenario():
-        async with talking() as (connection, peer):
+        async with talking(logged=logged) as (connection, peer):
             connection.join_sends = True
             await connection.send("one")
             connection.abort()
@@ -632,5 +638,24 @@ def test_answers_to_a_burst(loop):
                     data += peer.recv(10_000)
             assert frames_of(data) == [bytes([i, i]) for i in range(200)]
             task.cancel()
+
+    run_on(loop, scenario)
+
+
+@loops
+def test_joining_from_the_beginning(loop):
+    """`join_sends` may be set before the connection is open."""
+
+    class Joining(Connection):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.join_sends = True
+
+    async def scenario():
+        async with talking(Joining) as (connection, peer):
+            await connection.send("one")
+            await connection.send("two")
+            await steps()
+            assert frames_of(peer.recv(100)) == [b"one", b"two"]
 
     run_on(loop, scenario)
