@@ -21,6 +21,7 @@ from tests.asyncio.helpers import (
     until,
     uri_of,
 )
+from websockets.asyncio import _direct, _network
 from websockets.asyncio._network import (
     READ_AHEAD,
     AsyncioNetwork,
@@ -33,6 +34,15 @@ from websockets.protocol import Protocol, Side
 
 
 every_loop = pytest.mark.parametrize("loop", LOOPS)
+every_way = pytest.mark.parametrize("way", ["ours", "handed over", "loop"])
+
+
+def go(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose who runs TLS: we, the loop over a socket of ours, or the loop alone."""
+    if way == "handed over":
+        monkeypatch.setattr(_network, "direct_tls", lambda loop: None)
+    elif way == "loop":
+        monkeypatch.setattr(_direct, "transports", None)
 
 
 async def stream_pair() -> tuple[AsyncioStream, asyncio.StreamReader, Any]:
@@ -291,9 +301,12 @@ def test_tls_loses_the_connection_in_the_last_moment(monkeypatch):
     run(scenario)
 
 
+@every_way
 @every_loop
-def test_tls_client_is_early(loop):
+def test_tls_client_is_early(loop, way, monkeypatch):
     """A client's part of the TLS handshake may arrive before the server's begins."""
+
+    go(way, monkeypatch)
 
     async def scenario():
         stream, reader, writer = await stream_pair()
@@ -312,9 +325,12 @@ def test_tls_client_is_early(loop):
     run_on(loop, scenario)
 
 
+@every_way
 @every_loop
-def test_tls_fails_at_once_though_the_client_is_early(loop):
+def test_tls_fails_at_once_though_the_client_is_early(loop, way, monkeypatch):
     """Wrong use of TLS is reported, whatever has arrived; the connection is dropped."""
+
+    go(way, monkeypatch)
 
     async def scenario():
         stream, _, writer = await stream_pair()

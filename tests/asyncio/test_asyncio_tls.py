@@ -38,6 +38,9 @@ from tests.asyncio.transports import (
 )
 from websockets.asyncio import _direct
 from websockets.asyncio._network import AsyncioStream
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosedError
+from websockets.protocol import Protocol, Side
 
 
 every_loop = pytest.mark.parametrize("loop", ["asyncio", "debug", "uvloop"])
@@ -783,3 +786,81 @@ class Silent:
 
     def lost(self, exc):
         pass
+
+
+@needs_native
+@pytest.mark.parametrize("end", ["resume", "close"])
+def test_the_stream_ends_while_nobody_reads(end):
+    """What has come before the end is delivered, unless the program closes."""
+
+    async def scenario():
+        protocol = Plain()
+        transport, peer = await connected("direct", protocol)
+        transport.pause_reading()
+        transport.data_received(peer.sealed(b"last words"))
+        assert transport.eof_received() is True
+        if end == "close":
+            transport.close()
+        else:
+            transport.resume_reading()
+            transport.pause_reading()
+            transport.resume_reading()
+            transport.pause_reading()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert protocol.received() == b""
+            transport.resume_reading()
+        await until(lambda: lost(protocol))
+        expected = (
+            ["made", "lost"] if end == "close" else ["made", "data", "eof", "lost"]
+        )
+        assert protocol.names() == expected
+        peer.sock.close()
+
+    run_on("asyncio", scenario)
+
+
+@needs_native
+def test_reading_goes_on_after_what_waited():
+    """What came before a pause, and after it, is delivered in order."""
+
+    async def scenario():
+        protocol = Plain()
+        transport, peer = await connected("direct", protocol)
+        transport.pause_reading()
+        transport.data_received(peer.sealed(b"one"))
+        transport.resume_reading()
+        await peer.send(peer.sealed(b"two"))
+        await until(lambda: protocol.received() == b"onetwo")
+        transport.abort()
+        await until(lambda: lost(protocol))
+        peer.sock.close()
+
+    run_on("asyncio", scenario)
+
+
+@needs_native
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_messages_before_damage_arrive(loop, monkeypatch):
+    """A connection gets what came in order, then fails with the error of TLS."""
+    frame = b"\x81\x05hello"
+
+    async def scenario():
+        stream, other = await stream_and_peer("direct", monkeypatch)
+        peer = TlsPeer(other, server_context(), server_side=True)
+        await asyncio.gather(
+            stream.start_tls(client_context(), "localhost"), peer.shake_hands()
+        )
+        connection = Connection(Protocol(Side.CLIENT))
+        connection.attach(stream)
+        await connection.send("text")
+        assert connection.buffered_amount == 0
+        await peer.send(peer.sealed(frame) + b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        assert await connection.recv() == "hello"
+        with pytest.raises(ConnectionClosedError) as info:
+            await connection.recv()
+        assert isinstance(info.value.__cause__, ssl.SSLError)
+        await connection.wait_closed()
+        other.close()
+
+    run_on(loop, scenario)
