@@ -7,8 +7,10 @@ import contextlib
 import ssl
 from typing import Any
 
-from tests.asyncio.helpers import client_context, server_context
-from tests.asyncio.transports import NATIVE, Peer
+import pytest
+
+from tests.asyncio.helpers import client_context, patiently, run_on, server_context
+from tests.asyncio.transports import NATIVE, Buffered, Peer, needs_native, tcp_pair
 from websockets.asyncio._tls import Tls
 
 
@@ -276,3 +278,58 @@ class TlsPeer(Peer):
         while len(data) < size:
             data += await self.read()
         return bytes(data)
+
+
+every_loop = pytest.mark.parametrize("loop", ["asyncio", "debug", "uvloop"])
+every_version = pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+# The one in Python needs the inside of asyncio's transports.
+ours = pytest.mark.parametrize(
+    ("loop", "kind"),
+    [
+        pytest.param("asyncio", "direct", marks=needs_native),
+        pytest.param("uvloop", "direct", marks=needs_native),
+        ("selector", "pump"),
+    ],
+)
+
+
+class Viewed(Buffered):
+    """A protocol with a buffer in the one form that asyncio's TLS understands."""
+
+    def get_buffer(self, sizehint):
+        self.buffer = memoryview(bytearray(1000))
+        return self.buffer
+
+
+async def connected(
+    kind: str,
+    protocol: Any,
+    version: str = "TLSv1_3",
+    server: bool = False,
+    **options: Any,
+) -> tuple[Any, TlsPeer]:
+    """Return a transport and its peer, after the handshake."""
+    sock, other = tcp_pair()
+    peer = TlsPeer(other, context_of(version, not server), server_side=not server)
+    if server:
+        options["server_side"] = True
+    transport, _ = await asyncio.gather(
+        open_tls(kind, sock, protocol, context_of(version, server), **options),
+        peer.shake_hands(),
+    )
+    return transport, peer
+
+
+def run_selector(scenario):
+    """Run a scenario on asyncio's own loop, whatever the suite runs on."""
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(patiently(scenario()))
+
+
+def run_kind(loop, kind, scenario):
+    """Run a scenario on a loop that suits the kind of transport."""
+    return run_selector(scenario) if kind == "pump" else run_on(loop, scenario)
+
+
+def lost(protocol: Any) -> bool:
+    return "lost" in protocol.names()
