@@ -129,7 +129,7 @@ def misuse(target: Any, dice: random.Random) -> None:
 
 def instances(module: Any, loop: Any, dice: random.Random) -> list[Any]:
     """Return an object of each type, connected to nothing."""
-    transport, poller, _ = module.load_transports()
+    transport, poller, tls = module.load_transports()
     one, other = socket.socketpair()
     other.close()
     with contextlib.closing(one):
@@ -150,6 +150,7 @@ def instances(module: Any, loop: Any, dice: random.Random) -> list[Any]:
             types.new_class("Subclass", (module.Hot,))(),
             module.Method("recv", method),
             transport(loop, one),
+            tls(loop, transport(loop, one), *(Liar() for _ in range(6))),
             poller(loop),
             *(thing for thing in broken if thing is not None),
         ]

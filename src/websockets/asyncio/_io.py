@@ -126,8 +126,9 @@ class ConnectionIO(
         """
         Number of bytes sent by the program and not yet handed to the system.
 
-        Counted as frames: after compression, with headers. With TLS, up to 64 KiB inside
-        the event loop's TLS layer aren't counted.
+        Counted as frames: after compression, with headers. With TLS, what has left for the
+        native code's transport is counted encrypted; with asyncio's transports, up to
+        64 KiB inside the event loop's TLS layer aren't counted.
         """
         if self._session is None or self._lost:
             return 0
