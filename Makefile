@@ -33,7 +33,7 @@ RUN_CHECKED = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-
 # The parts of the suite that reach native code.
 NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio))
 
-.PHONY: demo test test-native test-twin test-transports test-uvloop leaks coverage \
+.PHONY: demo test test-native test-twin test-again test-transports test-uvloop leaks coverage \
 	sanitize native-coverage native-warnings lint format typecheck build name clean \
 	compliance compliance-quick interop proxies peers bench bench-instructions
 
@@ -55,12 +55,19 @@ test-twin: $(VENV)/project $(VENV)/test
 	COVERAGE_FILE=reports/coverage.$(NAME).twin WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m coverage run -m pytest $(PYTEST)
 	COVERAGE_FILE=reports/coverage.$(NAME).twin $(RUN) -m coverage report --fail-under=100
 
+# Both once more, without counting and with fewer random examples: for other versions of
+# Python than the one that all is counted on.
+test-again: $(VENV)/project $(VENV)/test
+	$(RUN) -c 'import websockets.speedups'
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m pytest $(PYTEST)
+
 # Once more on what fewer programs run on: asyncio's own transports, and uvloop.
 test-transports: $(VENV)/project $(VENV)/test
-	WEBSOCKETS_TRANSPORT=asyncio WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TRANSPORT=asyncio WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
 
 test-uvloop: $(VENV)/project $(VENV)/test
-	WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
 
 # Connections by the thousand: what they take must be given back.
 leaks: $(VENV)/project $(VENV)/test
