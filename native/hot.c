@@ -42,7 +42,7 @@ may_run(WsHot *hot)
     if (!hot->direct || hot->waking) {
         return 0;
     }
-    if (hot->socket) {
+    if (hot->socket && !hot->handed) {
         return 1;
     }
     task = PyObject_CallOneArg(hot->state->current_task, hot->loop);
@@ -191,26 +191,28 @@ static int
 process(WsHot *hot)
 {
     int woken = 0;
-    int result;
+    int result = 0;
     PyObject *type, *value, *traceback;
 
-    if (hot->waiting && ws_has_message(hot)) {
-        woken = wake(hot);
-    }
-    if (woken < 0) {
-        PyErr_Fetch(&type, &value, &traceback);
-    }
-    result = look_ahead(hot);
-    if (result == 0 && hot->waiting && ws_has_message(hot)) {
-        /* Its last part came, or it is the next of a task that stops the loop. */
-        if (woken < 0) {
+    do {
+        if (!hot->waiting || !ws_has_message(hot)) {
+        }
+        else if (woken < 0) {
+            /* The next message of a task that stops the loop. */
             hot->waiting = 0;
             result = ws_waiter_schedule(hot->waiter);
         }
         else {
-            result = wake(hot);
+            woken = wake(hot);
+            if (woken < 0) {
+                PyErr_Fetch(&type, &value, &traceback);
+            }
         }
-    }
+        if (result == 0) {
+            result = look_ahead(hot);
+        }
+        /* Maybe its last part came. Nobody has looked at what follows. */
+    } while (result == 0 && hot->waiting && ws_has_message(hot));
     if (ws_reader_keep(hot->reader) < 0) {
         result = -1;
     }

@@ -127,6 +127,8 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
     Py_ssize_t size = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
     WsHot *hot = (WsHot *)self;
     size_t room = hot->room ? hot->room : hot->buffer != NULL ? WS_READ_BUFFER : 0;
+    char handed;
+    int result;
 
     if (size == -1 && PyErr_Occurred()) {
         return NULL;
@@ -137,20 +139,28 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
                      room);
         return NULL;
     }
-    return ws_hot_received(self, (size_t)size) < 0 ? NULL : Py_NewRef(Py_None);
+    handed = hot->handed;
+    hot->handed = 1;
+    result = ws_hot_received(self, (size_t)size);
+    hot->handed = handed;
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
 hot_data_received(WsHot *hot, PyObject *data)
 {
+    char handed;
+    int result;
+
     if (!hot->fast || !PyBytes_CheckExact(data)) {
         return PyObject_CallMethodOneArg((PyObject *)hot, hot->state->name_receive,
                                          data);
     }
-    if (ws_hot_data((PyObject *)hot, data) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    handed = hot->handed;
+    hot->handed = 1;
+    result = ws_hot_data((PyObject *)hot, data);
+    hot->handed = handed;
+    return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 /* -- what ConnectionIO calls ----------------------------------------------- */
@@ -368,6 +378,9 @@ hot_clear(WsHot *hot)
     /* Without these, nothing is fast any more. */
     hot->fast = 0;
     hot->waiting = 0;
+    PyMem_Free(hot->cork);
+    hot->cork = NULL;
+    hot->corked = 0;
     Py_CLEAR(hot->loop);
     Py_CLEAR(hot->session);
     Py_CLEAR(hot->messages);
@@ -389,7 +402,6 @@ hot_dealloc(WsHot *hot)
     PyObject_GC_UnTrack(hot);
     hot_clear(hot);
     Py_XDECREF(hot->buffer);
-    PyMem_Free(hot->cork);
     type->tp_free(hot);
     Py_DECREF(type);
 }

@@ -141,11 +141,15 @@ read_into_buffer(WsSocket *self)
 static int
 read_data(WsSocket *self)
 {
-    uint8_t *scratch = self->state->transports->scratch;
-    Py_ssize_t size = receive(self, scratch, WS_SCRATCH_SIZE);
+    uint8_t *scratch = ws_scratch(self->state->transports);
     PyObject *data;
+    Py_ssize_t size;
     int rc = -1;
 
+    if (scratch == NULL) {
+        return ws_socket_fail(self, "Fatal read error on socket transport");
+    }
+    size = receive(self, scratch, WS_SCRATCH_SIZE);
     if (size <= 0) {
         return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
     }

@@ -447,9 +447,9 @@ get_buffer(PyObject *transport, uint8_t **buffer, size_t *room)
     WsTransports *shared = self->state->transports;
 
     if (Py_IS_TYPE(self->below, shared->socket_type)) {
-        *buffer = shared->scratch;
+        *buffer = ws_scratch(shared);
         *room = WS_SCRATCH_SIZE;
-        return 0;
+        return *buffer == NULL ? -1 : 0;
     }
     if (self->own == NULL && (self->own = PyMem_Malloc(WS_RECORD)) == NULL) {
         PyErr_NoMemory();
@@ -464,11 +464,18 @@ static int
 received(PyObject *transport, size_t size)
 {
     WsTls *self = (WsTls *)transport;
+    WsTransports *shared = self->state->transports;
     uint8_t *own = self->own;
     int rc;
 
     if (own == NULL) {
-        rc = ws_tls_receive(self, self->state->transports->scratch, size);
+        /* Loops in other threads read while this decrypts: not into the same memory. */
+        uint8_t *scratch = shared->scratch;
+
+        shared->scratch = NULL;
+        rc = ws_tls_receive(self, scratch, size);
+        PyMem_Free(shared->scratch);
+        shared->scratch = scratch;
     }
     else {
         self->own = NULL;

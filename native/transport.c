@@ -151,14 +151,23 @@ done:
     return type == NULL ? -1 : 0;
 }
 
+uint8_t *
+ws_scratch(WsTransports *shared)
+{
+    if (shared->scratch == NULL
+        && (shared->scratch = PyMem_Malloc(WS_SCRATCH_SIZE)) == NULL) {
+        PyErr_NoMemory();
+    }
+    return shared->scratch;
+}
+
 static PyObject *
 load_transports(PyObject *module, PyObject *Py_UNUSED(none))
 {
     WsTransports *shared = ws_state(module)->transports;
 
-    if (shared->scratch == NULL
-        && (shared->scratch = PyMem_Malloc(WS_SCRATCH_SIZE)) == NULL) {
-        return PyErr_NoMemory();
+    if (ws_scratch(shared) == NULL) {
+        return NULL;
     }
     if (shared->transport_type == NULL
         && (take("asyncio", "BufferedProtocol", &shared->buffered_protocol) < 0

@@ -112,7 +112,8 @@ typedef struct WsTransports {
     PyObject *empty_context;
     PyObject *logger;
     PyObject *want_read; /* ssl.SSLWantReadError */
-    /* Where bytes for protocols without a buffer are put for a moment. */
+    /* Where bytes for protocols without a buffer are put for a moment. NULL while
+       somebody has taken it, to let other threads run. */
     uint8_t *scratch;
     PyObject *names[WS_TRANSPORT_NAMES];
 } WsTransports;
@@ -150,6 +151,9 @@ ws_transport_abort(PyObject *transport, PyObject *exc)
 {
     return ((WsTransport *)transport)->ops->abort(transport, exc);
 }
+
+/* The memory for a moment, see above: NULL with MemoryError. */
+uint8_t *ws_scratch(WsTransports *shared);
 
 /* Let transports call protocols of a type, and of its subclasses, in C. 0, or -1 with
    an exception set. */
