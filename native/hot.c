@@ -61,10 +61,10 @@ wake(WsHot *hot)
 {
     int result;
 
-    hot->waiting = 0;
     if (!may_run(hot)) {
-        return ws_waiter_schedule(hot->waiter);
+        return ws_hot_wake_soon(hot);
     }
+    hot->waiting = 0;
     hot->waking = 1;
     result = ws_waiter_fire(hot->waiter);
     hot->waking = 0;
@@ -199,8 +199,7 @@ process(WsHot *hot)
         }
         else if (woken < 0) {
             /* The next message of a task that stops the loop. */
-            hot->waiting = 0;
-            result = ws_waiter_schedule(hot->waiter);
+            result = ws_hot_wake_soon(hot);
         }
         else {
             woken = wake(hot);

@@ -93,6 +93,9 @@ int ws_hot_received(PyObject *connection, size_t size);
 /* The same for a bytes object. */
 int ws_hot_data(PyObject *connection, PyObject *data);
 
+/* Have the loop run the task that waits: 0; -1, and it still waits. */
+int ws_hot_wake_soon(WsHot *hot);
+
 /* Raise StopIteration with a value. */
 void ws_raise_stop(WsState *state, PyObject *value);
 

@@ -240,14 +240,21 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_NONE;
 }
 
+int
+ws_hot_wake_soon(WsHot *hot)
+{
+    if (ws_waiter_schedule(hot->waiter) < 0) {
+        return -1;
+    }
+    hot->waiting = 0;
+    return 0;
+}
+
 static PyObject *
 hot_wake(WsHot *hot, PyObject *Py_UNUSED(ignored))
 {
-    if (hot->waiting) {
-        hot->waiting = 0;
-        if (ws_waiter_schedule(hot->waiter) < 0) {
-            return NULL;
-        }
+    if (hot->waiting && ws_hot_wake_soon(hot) < 0) {
+        return NULL;
     }
     Py_RETURN_NONE;
 }

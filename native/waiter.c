@@ -61,8 +61,15 @@ ws_waiter_schedule(WsWaiter *waiter)
     waiter->wakeup = waiter->context = NULL;
     if (wakeup != NULL) {
         result = call_soon(waiter, wakeup, context);
-        Py_DECREF(wakeup);
     }
+    if (result < 0 && waiter->wakeup == NULL) {
+        /* It can be tried again. */
+        waiter->done = 0;
+        waiter->wakeup = wakeup;
+        waiter->context = context;
+        return -1;
+    }
+    Py_XDECREF(wakeup);
     Py_XDECREF(context);
     return result;
 }
@@ -192,6 +199,7 @@ waiter_cancel(WsWaiter *waiter, PyObject *const *args, Py_ssize_t nargs,
         waiter->message = Py_NewRef(args[0]);
     }
     if (ws_waiter_schedule(waiter) < 0) {
+        waiter->cancelled = 0;
         return NULL;
     }
     Py_RETURN_TRUE;

@@ -114,6 +114,15 @@ write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
         parts[1].iov_len = step;
         result = ws_transport_send(hot->transport, done ? parts + 1 : parts,
                                    done ? 1 : 2);
+        if (result < 0 && done) {
+            /* Half a frame has gone: nothing can follow it. */
+            PyObject *error = ws_take_error();
+
+            if (ws_transport_abort(hot->transport, error) < 0) {
+                PyErr_Clear();
+            }
+            ws_raise(error);
+        }
         done += step;
     }
     PyMem_Free(part);
