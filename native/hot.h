@@ -62,6 +62,7 @@ typedef struct {
     char lost;              /* the transport is gone */
     char limits_frames;     /* frames of a message have a limit of their own */
     char overridden;        /* a subclass wants to see bytes arrive */
+    char patched;           /* it has, or had, a recv() of its own */
     char corking;           /* the program wants bursts joined */
 } WsHot;
 

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "message.h"
+#include "method.h"
 #include "sending.h"
 #include "take.h"
 #include "transport.h"
@@ -421,6 +422,7 @@ static PyType_Slot hot_slots[] = {
     {Py_tp_methods, hot_methods},
     {Py_tp_members, hot_members},
     {Py_tp_getset, hot_getset},
+    {Py_tp_setattro, ws_set_attribute},
     {0, NULL},
 };
 

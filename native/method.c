@@ -39,7 +39,7 @@ method_call(PyObject *callable, PyObject *const *args, size_t nargsf,
         else if (method->kind == WS_SEND && nargs == 2 && is_message(args[1])) {
             return ws_call_new(method, hot, args[1]);
         }
-        else if (method->kind == WS_NEXT && nargs == 1
+        else if (method->kind == WS_NEXT && nargs == 1 && !hot->patched
                  /* Iterating calls recv(), which a subclass may have overridden. */
                  && _PyType_Lookup(Py_TYPE(hot), method->state->name_recv)
                         == method->state->methods[WS_RECV]) {
@@ -47,6 +47,18 @@ method_call(PyObject *callable, PyObject *const *args, size_t nargsf,
         }
     }
     return PyObject_Vectorcall(method->twin, args, nargsf, kwnames);
+}
+
+int
+ws_set_attribute(PyObject *object, PyObject *name, PyObject *value)
+{
+    WsHot *hot = (WsHot *)object;
+
+    /* Names of attributes are interned. */
+    if (name == hot->state->name_recv) {
+        hot->patched = 1;
+    }
+    return PyObject_GenericSetAttr(object, name, value);
 }
 
 static PyObject *

@@ -10,6 +10,9 @@
 
 int ws_add_method(PyObject *module);
 
+/* Set an attribute of a connection, which may replace a method. */
+int ws_set_attribute(PyObject *object, PyObject *name, PyObject *value);
+
 /* What a method does; see call.c. */
 enum { WS_RECV, WS_NEXT, WS_SEND, WS_KINDS };
 

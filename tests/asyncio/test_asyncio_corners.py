@@ -69,6 +69,43 @@ def test_data_that_a_task_hands_to_a_connection_of_its_own(loop):
     run_on(loop, scenario)
 
 
+@loops
+def test_iteration_calls_a_recv_put_in_place(loop):
+    """A program that replaces recv() of one connection changes iteration, too."""
+
+    async def replacement():
+        return "replaced"
+
+    async def scenario():
+        async with talking() as (connection, _):
+            connection.recv = replacement
+            assert await anext(connection) == "replaced"
+
+    run_on(loop, scenario)
+
+
+@loops
+def test_an_answer_in_a_burst_before_the_transport_is_closed(loop):
+    """A message that was sent leaves, though the program hangs up right after it."""
+
+    async def scenario():
+        async with talking() as (connection, peer):
+
+            async def receive():
+                assert await connection.recv() == "hello"
+                await connection.send(b"bye")
+                connection.transport.close()
+
+            task = asyncio.create_task(receive())
+            await steps()
+            peer.send(TEXT + TEXT)
+            await task
+            await connection.wait_closed()
+            assert len(peer.recv(100)) == 6 + len(b"bye")
+
+    run_on(loop, scenario)
+
+
 class Distracted(ssl.SSLObject):
     """TLS that lets a server in another thread read a lot, before it decrypts."""
 

@@ -144,8 +144,11 @@ def test_what_the_pump_tells_native_code():
         connection._flush_soon()
         await steps()
         assert connection.calls == ["flush", "flush"]
+        connection._corked = 1
+        assert not connection.transport.is_closing()
+        assert connection.calls == ["flush", "flush", "flush"]
         peer.close()
         await connection.wait_closed()
-        assert connection.calls == ["flush", "flush", "wake"]
+        assert connection.calls == ["flush", "flush", "flush", "wake"]
 
     run(scenario)

@@ -75,8 +75,7 @@ class ConnectionIO(
         water_marks("max_queue", max_queue)
         self._settings = ping_interval, ping_timeout, close_timeout, max_queue
         self._write_limit = water_marks("write_limit", write_limit)
-        #: Transport; its :meth:`~asyncio.BaseTransport.get_extra_info` tells about TLS.
-        self.transport: asyncio.Transport
+        self._transport: asyncio.Transport
         # Made, like the session, when the opening handshake is over.
         self._output: Output
         self._now: Callable[[], float] = clock_of(self.loop)
@@ -86,6 +85,18 @@ class ConnectionIO(
         self._losers = Waiters()
 
     # -- attributes
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """Transport; its :meth:`~asyncio.BaseTransport.get_extra_info` tells about TLS."""
+        if self._corked:
+            # Who takes it may close it, after what was sent.
+            self._flush()
+        return self._transport
+
+    @transport.setter
+    def transport(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
 
     @property
     def ping_interval(self) -> float | None:
@@ -109,7 +120,7 @@ class ConnectionIO(
 
         For IPv4 connections, a ``(host, port)`` pair; see :attr:`remote_address`.
         """
-        return self.transport.get_extra_info("sockname")
+        return self._transport.get_extra_info("sockname")
 
     @property
     def remote_address(self) -> Any:
@@ -119,7 +130,7 @@ class ConnectionIO(
         Its format depends on the address family, see :meth:`socket.socket.getpeername`. Behind
         a proxy, it is the proxy's address.
         """
-        return self.transport.get_extra_info("peername")
+        return self._transport.get_extra_info("peername")
 
     @property
     def buffered_amount(self) -> int:
@@ -178,17 +189,17 @@ class ConnectionIO(
     def attach(self, stream: AsyncioStream) -> None:
         """Take the transport over from the stream that served the opening handshake."""
         chunks, eof, lost, exc = stream.take_pending()
-        self.transport = stream.transport
+        self._transport = stream.transport
         if not lost:
-            self.transport.set_protocol(self)
-        self.connection_made(self.transport)
+            self._transport.set_protocol(self)
+        self.connection_made(self._transport)
         for chunk in chunks:
             self.data_received(chunk)
         if lost:
             self.connection_lost(exc)
-        elif eof and not self.eof_received() and not self.transport.is_closing():
+        elif eof and not self.eof_received() and not self._transport.is_closing():
             # Closing a TLS transport twice makes asyncio's forget what it is for.
-            self.transport.close()
+            self._transport.close()
 
     def send_prepared(self, data: bytes) -> None:
         """Queue the bytes of whole frames; for :func:`~websockets.asyncio.server.broadcast`."""
@@ -210,7 +221,7 @@ class ConnectionIO(
                 self._check_congestion()
         if session.aborted:
             output.stop()
-            self.transport.abort()
+            self._transport.abort()
         if session.rearm:
             session.rearm = False
             self._arm_timer(session.next_deadline())
@@ -257,11 +268,11 @@ class ConnectionIO(
 
     def _pause_reading(self, pause: bool) -> None:
         self._reading_paused = pause
-        if not self._lost and not self.transport.is_closing():
+        if not self._lost and not self._transport.is_closing():
             if pause:
-                self.transport.pause_reading()
+                self._transport.pause_reading()
             else:
-                self.transport.resume_reading()
+                self._transport.resume_reading()
 
     def _deadline_reached(self) -> None:
         """Have the session do what is due."""
@@ -283,7 +294,7 @@ class ConnectionIO(
         self._begin(
             session,
             self._output,
-            self.transport,
+            self._transport,
             self.loop,
             protocol.deflate,
             high,
@@ -308,8 +319,8 @@ class ConnectionIO(
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the conversation; the opening handshake is over."""
-        self.transport = cast(asyncio.Transport, transport)
-        self._output = Output(self.transport, *self._write_limit)
+        self._transport = cast(asyncio.Transport, transport)
+        self._output = Output(self._transport, *self._write_limit)
         ping_interval, ping_timeout, close_timeout, max_queue = self._settings
         self._session = Session(
             self.protocol,
@@ -335,7 +346,7 @@ class ConnectionIO(
         output.ending = True
         session.receive_eof(self._now())
         self._pump()
-        return output.waiting and self.transport.can_write_eof()
+        return output.waiting and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | BaseException | None) -> None:
         """Process the end of the transport; wake everybody up."""
