@@ -56,7 +56,7 @@ typedef struct {
     char receiving;         /* recv() or recv_streaming() runs */
     char congested;         /* more is unsent than write_limit allows */
     char sending_fragments;
-    char handed;            /* data comes from Python, maybe from a task */
+    char handed;            /* calls of Python with data, maybe from a task */
     char waking;            /* the task that received runs, called from here */
     char flushing;          /* the loop is going to flush what is corked */
     char lost;              /* the transport is gone */

@@ -128,7 +128,6 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
     Py_ssize_t size = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
     WsHot *hot = (WsHot *)self;
     size_t room = hot->room ? hot->room : hot->buffer != NULL ? WS_READ_BUFFER : 0;
-    char handed;
     int result;
 
     if (size == -1 && PyErr_Occurred()) {
@@ -140,27 +139,24 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
                      room);
         return NULL;
     }
-    handed = hot->handed;
-    hot->handed = 1;
+    hot->handed++;
     result = ws_hot_received(self, (size_t)size);
-    hot->handed = handed;
+    hot->handed--;
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
 hot_data_received(WsHot *hot, PyObject *data)
 {
-    char handed;
     int result;
 
     if (!hot->fast || !PyBytes_CheckExact(data)) {
         return PyObject_CallMethodOneArg((PyObject *)hot, hot->state->name_receive,
                                          data);
     }
-    handed = hot->handed;
-    hot->handed = 1;
+    hot->handed++;
     result = ws_hot_data((PyObject *)hot, data);
-    hot->handed = handed;
+    hot->handed--;
     return result < 0 ? NULL : Py_NewRef(Py_None);
 }
 
