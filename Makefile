@@ -33,6 +33,10 @@ RUN_CHECKED = LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-
 # The parts of the suite that reach native code.
 NATIVE_TESTS := $(wildcard $(addprefix tests/,native codec session faces asyncio))
 
+# The parts of the suite that use an event loop; those that use what the codec has chosen.
+FACES := tests/asyncio tests/faces tests/native tests/opening
+LAYERS_ABOVE := $(FACES) tests/protocol tests/session tests/words
+
 .PHONY: demo test test-native test-twin test-again test-transports test-uvloop leaks coverage \
 	sanitize native-coverage native-warnings lint format typecheck build name clean \
 	compliance compliance-quick interop proxies peers bench bench-instructions
@@ -56,18 +60,19 @@ test-twin: $(VENV)/project $(VENV)/test
 	COVERAGE_FILE=reports/coverage.$(NAME).twin $(RUN) -m coverage report --fail-under=100
 
 # Both once more, without counting and with fewer random examples: for other versions of
-# Python than the one that all is counted on.
+# Python than the one that all is counted on. The tests of the codec compare both.
 test-again: $(VENV)/project $(VENV)/test
 	$(RUN) -c 'import websockets.speedups'
 	HYPOTHESIS_PROFILE=brief WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
-	HYPOTHESIS_PROFILE=brief WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_NO_SPEEDUPS=1 $(RUN) -m pytest $(or $(PYTEST),$(LAYERS_ABOVE))
 
-# Once more on what fewer programs run on: asyncio's own transports, and uvloop.
+# Once more on what fewer programs run on: asyncio's own transports, and uvloop. What is
+# below them can't tell.
 test-transports: $(VENV)/project $(VENV)/test
-	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TRANSPORT=asyncio WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TRANSPORT=asyncio WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(or $(PYTEST),$(FACES))
 
 test-uvloop: $(VENV)/project $(VENV)/test
-	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(PYTEST)
+	HYPOTHESIS_PROFILE=brief WEBSOCKETS_TEST_LOOP=uvloop WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest $(or $(PYTEST),$(FACES))
 
 # Connections by the thousand: what they take must be given back.
 leaks: $(VENV)/project $(VENV)/test
