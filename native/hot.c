@@ -186,6 +186,21 @@ look_ahead(WsHot *hot)
     return watch_water(hot);
 }
 
+/* Is all known that came with the message that is next? The task may close the
+   connection, which keeps what was scanned: 1; 0 if Python has to look first; or -1. */
+static int
+survey(WsHot *hot)
+{
+    WsReader *reader = hot->reader;
+    WsPart part;
+
+    if (reader->pos == reader->size
+        || (ws_reader_peek_plain(reader, 1, &part) && part.end == reader->size)) {
+        return 1;
+    }
+    return ws_reader_scan_data(reader);
+}
+
 /* Bytes were given to the reader. */
 static int
 process(WsHot *hot)
@@ -201,7 +216,8 @@ process(WsHot *hot)
             /* The next message of a task that stops the loop. */
             result = ws_hot_wake_soon(hot);
         }
-        else {
+        else if ((result = survey(hot)) > 0) {
+            result = 0;
             woken = wake(hot);
             if (woken < 0) {
                 PyErr_Fetch(&type, &value, &traceback);

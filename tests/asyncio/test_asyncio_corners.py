@@ -25,6 +25,7 @@ from tests.asyncio.helpers import (
 from tests.asyncio.test_asyncio_shortcuts import TEXT, talking
 from tests.loops import LOOPS
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 
 loops = pytest.mark.parametrize("loop", LOOPS)
@@ -102,6 +103,34 @@ def test_an_answer_in_a_burst_before_the_transport_is_closed(loop):
             await task
             await connection.wait_closed()
             assert len(peer.recv(100)) == 6 + len(b"bye")
+
+    run_on(loop, scenario)
+
+
+@loops
+def test_closing_when_more_has_arrived(loop):
+    """Messages that arrived before the program closes the connection can be received."""
+
+    async def scenario():
+        async with talking() as (connection, peer):
+            received = []
+
+            async def receive():
+                received.append(await connection.recv())
+                closing = asyncio.create_task(connection.close())
+                connection._session.close(0.0)
+                with contextlib.suppress(ConnectionClosed):
+                    while True:
+                        received.append(await connection.recv())
+                await closing
+
+            task = asyncio.create_task(receive())
+            await steps()
+            peer.send(TEXT + TEXT + b"\x01\x01a\x80\x01b")
+            await steps(20)
+            peer.close()
+            await task
+            assert received == ["hello", "hello", "ab"]
 
     run_on(loop, scenario)
 
