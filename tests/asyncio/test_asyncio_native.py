@@ -141,6 +141,10 @@ def test_what_the_pump_tells_native_code():
             lambda: Told(Protocol(Side.CLIENT)), sock=ours
         )
         assert connection.calls == ["flush"]
+        connection._corked = 1
+        connection.send_prepared(b"\x8a\x80\x00\x00\x00\x00")
+        assert connection.calls == ["flush", "flush"]
+        connection.calls.pop()
         connection._flush_soon()
         await steps()
         assert connection.calls == ["flush", "flush"]

@@ -87,8 +87,8 @@ class ServerStream(AsyncioStream):
             task = asyncio.Task(coroutine, loop=self._loop, **EAGER)
         else:
             task = self._loop.create_task(coroutine)
-        if not task.done():
-            self.task = task
+        # One that began at once may be over.
+        self.task = None if task.done() else task
 
     # the deadline
 
