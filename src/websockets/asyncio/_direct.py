@@ -63,10 +63,14 @@ def suits(loop: asyncio.AbstractEventLoop, method: str) -> bool:
     known = isinstance(loop, asyncio.SelectorEventLoop) or any(
         cls.__module__.partition(".")[0] == "uvloop" for cls in classes
     )
-    if not known or method in getattr(loop, "__dict__", ()):
+    if not known:
         return False
     owner = next(cls for cls in classes if method in vars(cls))
-    return owner.__module__.partition(".")[0] in KNOWN
+    # Looking into the loop's __dict__ would make CPython 3.11 and 3.12 create it, and
+    # every turn of the loop slower from then on.
+    own: Any = getattr(loop, method)
+    inherited = vars(owner)[method].__get__(loop)
+    return own == inherited and owner.__module__.partition(".")[0] in KNOWN
 
 
 def direct_transport(
