@@ -112,9 +112,9 @@ class Output:
 
     def write(self, data: bytes) -> None:
         """Write bytes, now or later; the empty bytes object is a half-close."""
-        if self._kept is not None or self.join:
-            self._join(data)
-        elif self.paused:
+        if (self.join or self._kept is not None) and self._keep(data):
+            return
+        if self.paused:
             if self.ended:
                 return
             if self._queue is None:
@@ -127,23 +127,21 @@ class Output:
             self._end()
         self._total += len(data)
 
-    def _join(self, data: bytes) -> None:
-        """Keep a small piece for a moment; anything else leaves, after what was kept."""
+    def _keep(self, data: bytes) -> bool:
+        """Keep a small piece for a moment, or let what was kept leave before another."""
         size = len(data)
         small = self.join and not self.paused and 0 < size <= SMALL
         if not small or self._kept_size + size > JOINED:
             self.leave()
         if not small:
-            join, self.join = self.join, False
-            self.write(data)
-            self.join = join
-            return
+            return False
         if self._kept is None:
             self._kept = []
             asyncio.get_running_loop().call_soon(self.leave)
         self._kept.append(data)
         self._kept_size += size
         self._total += size
+        return True
 
     def leave(self) -> None:
         """Write what was kept."""
