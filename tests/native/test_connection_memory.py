@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 pytestmark = [
     needs_failures,
-    # asyncio's own transports do as they like without memory.
+    # asyncio's transports end a connection that can't write, and log it as fatal.
     pytest.mark.skipif(
         os.environ.get("WEBSOCKETS_TRANSPORT") == "asyncio", reason="not our sockets"
     ),

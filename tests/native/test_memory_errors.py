@@ -206,13 +206,9 @@ def test_each_allocation_may_fail(name):
     assert survive(OPERATIONS[name]) or name in FRUGAL
 
 
-# An operation that raises runs Python code; 3.11 loses blocks of its own when that has no
-# memory, in some runs and not in others. Nothing of what is tested differs there.
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="3.11 loses blocks itself")
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_failures_lose_nothing(name):
     """What was allocated before the one that failed is given back."""
-    survive(OPERATIONS[name])
     assert lost_blocks(OPERATIONS[name]) == 0
 
 
