@@ -8,9 +8,8 @@
 
 #include <structmember.h> /* PyMemberDef, which 3.12 has in Python.h */
 
-/* Find where a slot of a class is in its instances: its offset, or -1. */
-static Py_ssize_t
-slot_offset(PyObject *type, const char *name)
+Py_ssize_t
+ws_slot_offset(PyObject *type, const char *name)
 {
     PyObject *member = PyObject_GetAttrString(type, name);
     Py_ssize_t offset = -1;
@@ -51,17 +50,17 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_TypeError, "bind() takes four classes first");
         return NULL;
     }
-    if ((session_messages = slot_offset(args[0], "_messages")) < 0
-        || (session_protocol = slot_offset(args[0], "protocol")) < 0
-        || (session_streaming = slot_offset(args[0], "_streaming")) < 0
-        || (session_wanted = slot_offset(args[0], "_wanted")) < 0
-        || (session_reading_paused = slot_offset(args[0], "reading_paused")) < 0
-        || (messages_message = slot_offset(args[1], "_message")) < 0
-        || (messages_frames = slot_offset(args[1], "_frames")) < 0
-        || (output_paused = slot_offset(args[2], "paused")) < 0
-        || (protocol_state = slot_offset(args[3], "_state")) < 0
-        || (protocol_writes = slot_offset(args[3], "writes")) < 0
-        || (protocol_continues = slot_offset(args[3], "expect_continuation_frame")) < 0) {
+    if ((session_messages = ws_slot_offset(args[0], "_messages")) < 0
+        || (session_protocol = ws_slot_offset(args[0], "protocol")) < 0
+        || (session_streaming = ws_slot_offset(args[0], "_streaming")) < 0
+        || (session_wanted = ws_slot_offset(args[0], "_wanted")) < 0
+        || (session_reading_paused = ws_slot_offset(args[0], "reading_paused")) < 0
+        || (messages_message = ws_slot_offset(args[1], "_message")) < 0
+        || (messages_frames = ws_slot_offset(args[1], "_frames")) < 0
+        || (output_paused = ws_slot_offset(args[2], "paused")) < 0
+        || (protocol_state = ws_slot_offset(args[3], "_state")) < 0
+        || (protocol_writes = ws_slot_offset(args[3], "writes")) < 0
+        || (protocol_continues = ws_slot_offset(args[3], "expect_continuation_frame")) < 0) {
         return NULL;
     }
     state->session_messages = session_messages;

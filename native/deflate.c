@@ -5,10 +5,10 @@
 
 #include "deflate.h"
 
+#include "bind.h"
 #include "mask.h"
 
 #include <string.h>
-#include <structmember.h> /* PyMemberDef, which 3.12 has in Python.h */
 
 /* The end of a flush, which doesn't go over the wire (RFC 7692 section 7.2.1). */
 static const uint8_t end_of_flush[4] = {0x00, 0x00, 0xFF, 0xFF};
@@ -16,27 +16,6 @@ static const uint8_t end_of_flush[4] = {0x00, 0x00, 0xFF, 0xFF};
 #define END 4
 
 /* -- the class and its slots ----------------------------------------------- */
-
-/* Find where a slot is in the objects of a class: 0 or -1. */
-static int
-find_slot(PyObject *type, const char *name, Py_ssize_t *offset)
-{
-    PyObject *member = PyObject_GetAttrString(type, name);
-    int found;
-
-    if (member == NULL) {
-        return -1;
-    }
-    found = Py_IS_TYPE(member, &PyMemberDescr_Type);
-    if (found) {
-        *offset = ((PyMemberDescrObject *)member)->d_member->offset;
-    }
-    else {
-        PyErr_Format(PyExc_TypeError, "%s isn't a slot of %R", name, type);
-    }
-    Py_DECREF(member);
-    return found ? 0 : -1;
-}
 
 /* Find the class and its slots, when the first message comes: 0 or -1. */
 static int
@@ -53,15 +32,15 @@ find_class(WsState *state)
     type = PyObject_GetAttrString(module, "PerMessageDeflate");
     too_big = PyObject_GetAttrString(module, "PayloadTooBig");
     if (type != NULL && too_big != NULL
-        && find_slot(type, "_inflater", &known->inflater) == 0
-        && find_slot(type, "_deflater", &known->deflater) == 0
-        && find_slot(type, "_is_shared", &known->is_shared) == 0
-        && find_slot(type, "streak", &known->streak) == 0
-        && find_slot(type, "_in_message", &known->in_message) == 0
-        && find_slot(type, "_restarted", &known->restarted) == 0
-        && find_slot(type, "remote_no_context_takeover", &known->remote_fresh) == 0
-        && find_slot(type, "local_no_context_takeover", &known->local_fresh) == 0
-        && find_slot(type, "compress_threshold", &known->threshold) == 0) {
+        && (known->inflater = ws_slot_offset(type, "_inflater")) >= 0
+        && (known->deflater = ws_slot_offset(type, "_deflater")) >= 0
+        && (known->is_shared = ws_slot_offset(type, "_is_shared")) >= 0
+        && (known->streak = ws_slot_offset(type, "streak")) >= 0
+        && (known->in_message = ws_slot_offset(type, "_in_message")) >= 0
+        && (known->restarted = ws_slot_offset(type, "_restarted")) >= 0
+        && (known->remote_fresh = ws_slot_offset(type, "remote_no_context_takeover")) >= 0
+        && (known->local_fresh = ws_slot_offset(type, "local_no_context_takeover")) >= 0
+        && (known->threshold = ws_slot_offset(type, "compress_threshold")) >= 0) {
         Py_XSETREF(known->too_big, Py_NewRef(too_big));
         /* Last: it says that all is known. */
         Py_XSETREF(known->type, Py_NewRef(type));

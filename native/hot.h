@@ -19,7 +19,7 @@ typedef struct {
     uint8_t *memory;
 } WsReadBuffer;
 
-/* Its size. Larger reads don't take less time per byte any more. */
+/* Its size: what asyncio's transports read at a time. */
 #define WS_READ_BUFFER (256 * 1024)
 
 typedef struct {

@@ -20,6 +20,25 @@ is_message(PyObject *object)
            || PyByteArray_CheckExact(object) || PyMemoryView_Check(object);
 }
 
+/* Return what the native form works with, borrowed; NULL if Python has to do it. */
+static PyObject *
+find_argument(WsMethod *method, WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
+{
+    switch (method->kind) {
+    case WS_RECV:
+        return nargs == 1 ? Py_None : nargs == 2 ? args[1] : NULL;
+    case WS_SEND:
+        return nargs == 2 && is_message(args[1]) ? args[1] : NULL;
+    default:
+        /* Iterating calls recv(), which a subclass may have overridden. */
+        return nargs == 1 && !hot->patched
+                       && _PyType_Lookup(Py_TYPE(hot), method->state->name_recv)
+                              == method->state->methods[WS_RECV]
+                   ? Py_None
+                   : NULL;
+    }
+}
+
 static PyObject *
 method_call(PyObject *callable, PyObject *const *args, size_t nargsf,
             PyObject *kwnames)
@@ -31,19 +50,10 @@ method_call(PyObject *callable, PyObject *const *args, size_t nargsf,
         && PyObject_TypeCheck(args[0], method->state->hot_type)) {
         WsHot *hot = (WsHot *)args[0];
 
-        if (!hot->fast) {
-        }
-        else if (method->kind == WS_RECV && nargs <= 2) {
-            return ws_call_new(method, hot, nargs == 2 ? args[1] : Py_None);
-        }
-        else if (method->kind == WS_SEND && nargs == 2 && is_message(args[1])) {
-            return ws_call_new(method, hot, args[1]);
-        }
-        else if (method->kind == WS_NEXT && nargs == 1 && !hot->patched
-                 /* Iterating calls recv(), which a subclass may have overridden. */
-                 && _PyType_Lookup(Py_TYPE(hot), method->state->name_recv)
-                        == method->state->methods[WS_RECV]) {
-            return ws_call_new(method, hot, Py_None);
+        PyObject *argument = hot->fast ? find_argument(method, hot, args, nargs) : NULL;
+
+        if (argument != NULL) {
+            return ws_call_new(method, hot, argument);
         }
     }
     return PyObject_Vectorcall(method->twin, args, nargsf, kwnames);

@@ -121,14 +121,12 @@ ws_socket_init(PyObject *object, PyObject *args, PyObject *kwds)
 int
 ws_socket_set_protocol(WsSocket *self, PyObject *protocol)
 {
-    int buffered = PyObject_IsInstance(protocol, self->state->transports->buffered_protocol);
+    int buffered = ws_take_protocol(self->state, protocol, &self->protocol, &self->receiver);
 
     if (buffered < 0) {
         return -1;
     }
     self->buffered = buffered;
-    self->receiver = ws_find_receiver(self->state, protocol);
-    Py_XSETREF(self->protocol, Py_NewRef(protocol));
     return 0;
 }
 

@@ -75,6 +75,19 @@ ws_find_receiver(WsState *state, PyObject *protocol)
     return NULL;
 }
 
+int
+ws_take_protocol(WsState *state, PyObject *protocol, PyObject **slot,
+                 const WsReceiverOps **receiver)
+{
+    int buffered = PyObject_IsInstance(protocol, state->transports->buffered_protocol);
+
+    if (buffered >= 0) {
+        *receiver = ws_find_receiver(state, protocol);
+        Py_XSETREF(*slot, Py_NewRef(protocol));
+    }
+    return buffered;
+}
+
 /* There are no objects of this very type. */
 static PyType_Slot transport_slots[] = {
     {Py_tp_doc, "What transports in C have in common."},

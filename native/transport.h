@@ -162,6 +162,11 @@ int ws_add_receiver(WsState *state, PyTypeObject *type, const WsReceiverOps *ops
 /* The operations of a protocol, NULL if it has Python methods only. */
 const WsReceiverOps *ws_find_receiver(WsState *state, PyObject *protocol);
 
+/* Put a protocol in place of another one, and find its operations. Return 1 when it is an
+   asyncio.BufferedProtocol, 0 when it isn't, -1 with an exception set. */
+int ws_take_protocol(WsState *state, PyObject *protocol, PyObject **slot,
+                     const WsReceiverOps **receiver);
+
 #endif
 
 /* Add what belongs to transports to the module; visit it; let go of it; release the
