@@ -37,6 +37,7 @@ Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 # for the latest ping (RFC 6455 §5.5.3): as objects, they cost 30 times their bytes.
 MAX_PONGS = 512
 
+CONTROLS = {opcode.value: opcode for opcode in (Opcode.CLOSE, Opcode.PING, Opcode.PONG)}
 DATA_OPCODES = (Opcode.CONT, Opcode.TEXT, Opcode.BINARY)
 
 
@@ -305,7 +306,7 @@ class Messages:
         self._protocol.fail_parse(exc)
 
     def _control(self, head: int, data: bytes) -> None:
-        frame = Frame(Opcode(head & 0x0F), data)
+        frame = Frame(CONTROLS[head & 0x0F], data)
         if self._protocol.debug:
             self._protocol.logger.debug("< %s", frame)
         self._protocol.recv_frame(frame)

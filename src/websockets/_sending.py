@@ -34,6 +34,9 @@ CONT = Opcode.CONT
 FIN = 0x80
 RSV1 = 0x40
 
+# First byte of a Close frame.
+CLOSE = FIN | Opcode.CLOSE
+
 # Programs that drive the protocol themselves get a frame in one object, whatever its size.
 LARGE = 65536
 
@@ -227,12 +230,20 @@ class SendingHalf(Ending):
         else:
             close = Close(code, reason)
             data = close.serialize()
-        self.send_frame(Frame(Opcode.CLOSE, data))
+        self._send_close_frame(data)
         self.close_sent = close
         self.state = CLOSING
         if self.lazy and self.frame_reader is not None and not self.hooked:
             # RFC 6455 §5.5.1 lets the peer go on sending; nobody is going to read it.
             self.frame_reader.drop()
+
+    def _send_close_frame(self, data: bytes) -> None:
+        if self._foreign or self.debug or len(data) > 125 or self.sends_itself:
+            self.send_frame(Frame(Opcode.CLOSE, data))
+        else:
+            # The same, without a frame that nobody sees.
+            mask = secrets.token_bytes(4) if self.side is CLIENT else None
+            self.writes.append(serialize_frame(CLOSE, data, mask))
 
     def send_ping(self, data: BytesLike) -> None:
         """

@@ -8,6 +8,7 @@ Doesn't know: connections, redirects, proxies, time.
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import typing
@@ -16,7 +17,7 @@ from collections.abc import Generator, Sequence
 
 from ._aliases import deprecated_aliases
 from ._codec import accept_key, find_upgrade
-from ._handshake import all_items, check_upgrade, log_message, one_value
+from ._handshake import all_items, check_upgrade, is_key, log_message, one_value
 from .datastructures import Headers
 from .exceptions import (
     InvalidHeader,
@@ -29,6 +30,7 @@ from .exceptions import (
     ProxyError,
 )
 from .extensions.base import ClientExtensionFactory, Extension
+from .extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from .headers import (
     build_authorization_basic,
     build_extension,
@@ -40,12 +42,33 @@ from .headers import (
 )
 from .http11 import Request, Response
 from .protocol import CLIENT, CONNECTING, OPEN, Protocol, State
-from .typing import ExtensionHeader, LoggerLike, Origin, Subprotocol
+from .typing import (
+    ExtensionHeader,
+    ExtensionName,
+    ExtensionParameter,
+    LoggerLike,
+    Origin,
+    Subprotocol,
+)
 from .uri import WebSocketURI
 from .utils import generate_key
 
 
 __all__ = ["ClientProtocol"]
+
+
+def offer(factories: Sequence[ClientExtensionFactory]) -> str:
+    """Return the value of ``Sec-WebSocket-Extensions``."""
+    if len(factories) == 1 and type(factories[0]) is ClientPerMessageDeflateFactory:
+        return offer_deflate(factories[0].name, *factories[0].get_request_params())
+    return build_extension([(one.name, one.get_request_params()) for one in factories])
+
+
+# A program makes few different offers.
+@functools.lru_cache(maxsize=16)
+def offer_deflate(name: ExtensionName, *params: ExtensionParameter) -> str:
+    """Return the same for permessage-deflate alone."""
+    return build_extension([(name, params)])
 
 
 class ClientProtocol(Protocol):
@@ -102,25 +125,28 @@ class ClientProtocol(Protocol):
 
         You can add headers before you pass it to :meth:`send_request`.
         """
-        host = build_host(self.uri.host, self.uri.port, self.uri.secure)
-        headers = Headers._of_lines(f"Host: {host}\r\n")  # build_host() has checked it
-        if user_info := self.uri.user_info:
-            headers["Authorization"] = build_authorization_basic(*user_info)
-        if self.origin is not None:
-            headers["Origin"] = self.origin
-        headers = Headers._of_lines(
-            f"{headers._sendable()}Upgrade: websocket\r\nConnection: Upgrade\r\n"
-        )
-        headers["Sec-WebSocket-Key"] = self.key
-        headers["Sec-WebSocket-Version"] = "13"
+        uri = self.uri
+        # What is put together here needs no check: build_host() has checked its part.
+        lines = f"Host: {build_host(uri.host, uri.port, uri.secure)}\r\n"
+        if uri.username is not None or self.origin is not None:
+            headers = Headers._of_lines(lines)
+            if user_info := uri.user_info:
+                headers["Authorization"] = build_authorization_basic(*user_info)
+            if self.origin is not None:
+                headers["Origin"] = self.origin
+            lines = headers._sendable()
+        lines += "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        if is_key(self.key):
+            headers = Headers._of_lines(
+                f"{lines}Sec-WebSocket-Key: {self.key}\r\nSec-WebSocket-Version: 13\r\n"
+            )
+        else:
+            headers = Headers._of_lines(lines)
+            headers["Sec-WebSocket-Key"] = self.key
+            headers["Sec-WebSocket-Version"] = "13"
         # RFC 6455 §9.1 and §11.3.4: these lists can't be empty.
         if self.available_extensions:
-            headers["Sec-WebSocket-Extensions"] = build_extension(
-                [
-                    (factory.name, factory.get_request_params())
-                    for factory in self.available_extensions
-                ]
-            )
+            headers["Sec-WebSocket-Extensions"] = offer(self.available_extensions)
         if self.available_subprotocols:
             headers["Sec-WebSocket-Protocol"] = build_subprotocol(
                 self.available_subprotocols

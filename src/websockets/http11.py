@@ -177,7 +177,7 @@ class Request:
                 space, a control character or a non-ASCII character.
 
         """
-        if not is_token(self.method):
+        if self.method != "GET" and not is_token(self.method):
             raise ValueError(f"invalid HTTP method: {self.method!r}")
         if not is_target(self.path):
             raise ValueError(f"invalid HTTP request target: {self.path!r}")

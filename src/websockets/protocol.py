@@ -365,7 +365,7 @@ class Protocol(SendingHalf):
                 self.close_rcvd_then_sent = False
             else:
                 # Also inside a fragmented message, which the peer gives up: no error.
-                self.send_frame(Frame(Opcode.CLOSE, bytes(frame.data)))
+                self._send_close_frame(bytes(frame.data))
                 self.close_sent = self.close_rcvd
                 self.close_rcvd_then_sent = True
                 self.state = CLOSING

@@ -13,6 +13,7 @@ import pytest
 
 from tests.asyncio.helpers import LOOPS, run, run_jumping, run_on, run_own
 from websockets.asyncio._connecting import (
+    begin,
     combined,
     connect_tcp,
     connect_unix,
@@ -373,13 +374,17 @@ def test_connections_that_take_a_while(loop):
         loop = asyncio.get_running_loop()
         with listener() as (_, port), Slow() as sock:
             sock.setblocking(False)
-            await finish(loop, sock, ("127.0.0.1", port))
+            address = "127.0.0.1", port
+            assert not begin(sock, address)
+            await finish(loop, sock, address)
             assert sock.getpeername() == ("127.0.0.1", port)
         Slow.answers = [errno.EINPROGRESS, errno.EALREADY]
         with Slow() as sock:
             sock.setblocking(False)
+            address = "127.0.0.1", free_port()
+            assert not begin(sock, address)
             with pytest.raises(ConnectionRefusedError, match="Connect call failed"):
-                await finish(loop, sock, ("127.0.0.1", free_port()))
+                await finish(loop, sock, address)
 
     run_on(loop, scenario)
 

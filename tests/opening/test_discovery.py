@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import types
 
 import pytest
 
 from websockets import proxy as public
 from websockets._opening.proxies import discovery
-from websockets._opening.proxies.discovery import System, find_proxy, system_settings
+from websockets._opening.proxies.discovery import (
+    System,
+    are_unset,
+    find_proxy,
+    system_settings,
+)
 from websockets.uri import parse_uri
 
 
@@ -168,6 +174,27 @@ def test_get_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "h.test")
     assert public.get_proxy(WSS) is None
     assert public.get_proxy(WSS, "") == "http://b:8080"
+
+
+def test_an_environment_without_proxies_is_left_alone(monkeypatch):
+    """One look tells that no variable is set, and notices those that are set later."""
+    for name in EVERYTHING:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert are_unset(os.environ)
+    for name in EVERYTHING:
+        for spelling in (name, name.upper()):
+            monkeypatch.setenv(spelling, "")
+            assert not are_unset(os.environ)
+            monkeypatch.delenv(spelling)
+    assert are_unset(os.environ)
+
+
+@pytest.mark.parametrize("inside", [None, {"_data": {}}, {"_data": (), "encodekey": 1}])
+def test_an_environment_of_another_kind_is_searched(inside):
+    """What isn't built like os.environ is asked for each variable."""
+    environ = {} if inside is None else types.SimpleNamespace(**inside)
+    assert not are_unset(environ)
 
 
 # The table of what implementations make of no_proxy: here's what we do. Each row is a

@@ -130,6 +130,18 @@ def test_each_connection_has_its_own_key(monkeypatch):
     assert [connection.key for connection in connections] == ["first", "second"]
 
 
+def test_a_key_of_a_program_is_checked():
+    """A key that doesn't look like one is sent, unless it would break the request."""
+    connection = client()
+    connection.key = "anything"
+    headers = connection.connect().headers
+    assert headers["Sec-WebSocket-Key"] == "anything"
+    assert headers["Sec-WebSocket-Version"] == "13"
+    connection.key = "any\r\nthing"
+    with pytest.raises(InvalidHeaderValue):
+        connection.connect()
+
+
 def test_program_can_add_headers_before_sending():
     """What is sent is the request as it is at that moment."""
     connection = client()

@@ -19,7 +19,7 @@ from .proxies.url import Proxy, parse_proxy
 from .settings import Settings
 
 
-__all__ = ["Chain", "Choice", "choose_chains", "no_proxy_rules"]
+__all__ = ["DIRECT", "Chain", "Choice", "choose_chains", "no_proxy_rules"]
 
 #: Proxies to go through, nearest first; none for a direct connection.
 Chain: TypeAlias = "tuple[Proxy, ...]"
@@ -36,6 +36,10 @@ class Choice(NamedTuple):
 
     chains: tuple[Chain, ...]
     by_script: bool = False
+
+
+# No proxy.
+DIRECT = Choice(((),))
 
 
 async def choose_chains(
@@ -56,11 +60,13 @@ async def choose_chains(
         TypeError: An argument is of a wrong type.
     """
     choice = choose(settings, uri, parsed)
+    if not choice:
+        return DIRECT
     if not isinstance(choice, PAC):
         return Choice((choice,))
     host, port = destination(settings, parsed)
     if is_exempt(host, port, no_proxy_rules(settings.no_proxy)):
-        return Choice(((),))
+        return DIRECT
     answer = await consult(network, choice, parsed.secure, host, port)
     chains = tuple(() if proxy is None else (proxy,) for proxy in answer)
     return Choice(chains, by_script=True)

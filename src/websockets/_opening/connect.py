@@ -161,16 +161,18 @@ def upgrade_request(
     """
     request = protocol.connect()
     headers = request.headers
+    # Nobody else has a say in it.
+    ours = not fields and type(protocol) is ClientProtocol
     if fields:
         headers = Headers(replaced(headers.raw_items(), fields))
-    if fields or type(protocol) is not ClientProtocol:
+    if not ours:
         keys = headers.get_all("Sec-WebSocket-Key")
         if len(keys) != 1:
             raise ValueError(
                 f"additional_headers contain {len(keys)} Sec-WebSocket-Key"
             )
         protocol.key = keys[0]
-    if user_agent_header and "User-Agent" not in headers:
+    if user_agent_header and (ours or "User-Agent" not in headers):
         headers["User-Agent"] = user_agent_header
     request.headers = headers
     return request

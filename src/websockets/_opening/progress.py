@@ -50,14 +50,14 @@ class Progress:
         hops: Proxies that let us through, nearest first.
     """
 
+    hops: tuple[ProxyHop, ...] = ()
+    proxy: Proxy | None = None
+    position = 0
+    total = 0
+    doing = ""
+
     def __init__(self, logger: LoggerLike | None = None) -> None:
         self.logger: LoggerLike = logger or logging.getLogger("websockets.client")
-        self.debug = self.logger.isEnabledFor(logging.DEBUG)
-        self.hops: tuple[ProxyHop, ...] = ()
-        self.proxy: Proxy | None = None
-        self.position = 0
-        self.total = 0
-        self.doing = ""
 
     def start(self) -> None:
         """Note that no proxy was talked to yet."""
@@ -86,7 +86,7 @@ class Progress:
 
     def trace(self, lines: Iterable[str]) -> None:
         """Log what's said, at level DEBUG."""
-        if self.debug:
+        if self.logger.isEnabledFor(logging.DEBUG):
             for line in lines:
                 self.logger.debug("%s", line)
 

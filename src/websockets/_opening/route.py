@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ..headers import build_host
 from ..typing import PathLike
 from ..uri import WebSocketURI
-from .choice import Chain, choose_chains
+from .choice import DIRECT, Chain, choose_chains
 from .headers import Fields, checked_fields, replaced, without_credentials
 from .network import Network, Stream
 from .progress import Progress, ProxyHop
@@ -35,10 +35,11 @@ Hop: TypeAlias = HTTPHop | SOCKSHop
 PROXY_ALPN = ("http/1.1",)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+# Not frozen for the same reason as Settings.
+@dataclasses.dataclass(kw_only=True, slots=True)
 class Route:
     """
-    The way to one URI.
+    The way to one URI. Nobody changes it.
 
     Attributes:
         host: Host to reach, by TCP or through the proxies.
@@ -63,6 +64,17 @@ class Route:
     unix: bool = False
     path: PathLike | None = None
     alternatives: tuple[Route, ...] = ()
+
+    @property
+    def straight(self) -> bool:
+        """Whether it leads to the server by TCP and nothing else."""
+        return (
+            not self.hops
+            and self.context is None
+            and self.sock is None
+            and not self.unix
+            and not self.alternatives
+        )
 
 
 class Planner:
@@ -95,6 +107,8 @@ class Planner:
             Exception: See :func:`~.choice.choose_chains` and :func:`plan_route`.
         """
         chains, by_script = await choose_chains(network, self.settings, uri, parsed)
+        if chains == DIRECT.chains:
+            return plan_route(network, parsed, self.settings)
         audience = {str(chain[-1]) for chain in chains if chain}
         if self.told and not audience <= self.told:
             # Another proxy is used for the URI of a redirect. What the first one was
@@ -168,9 +182,12 @@ def plan_route(
     elif settings.server_hostname is not None:
         raise ValueError("server_hostname is only meaningful with ssl")
 
-    hops = tuple(plan_hop(network, proxy, settings) for proxy in chain[:-1])
-    for proxy in chain[-1:]:
-        hops += (plan_last_hop(network, proxy, settings, proxy_fields, proxy_auth),)
+    hops: tuple[Hop, ...] = ()
+    if chain:
+        hops = (
+            *(plan_hop(network, proxy, settings) for proxy in chain[:-1]),
+            plan_last_hop(network, chain[-1], settings, proxy_fields, proxy_auth),
+        )
     for hop in hops:
         if isinstance(hop, HTTPHop):
             # Look for mistakes in the headers now.
@@ -281,6 +298,10 @@ async def open_route(
         nothing stays open; notes tell when it's about a proxy.
     """
     progress = Progress() if progress is None else progress
+    if route.straight:
+        # There's no proxy that could be blamed, and no other way.
+        progress.start()
+        return await network.open_tcp(route.host, route.port)
     routes = [*reversed(route.alternatives), route]
     failures: list[str] = []
     while True:

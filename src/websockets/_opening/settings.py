@@ -40,10 +40,12 @@ class Default:
 DEFAULT = Default()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+# Not frozen, which would take longer than all other work of a dataclass: there is one for
+# each connection.
+@dataclasses.dataclass(kw_only=True, eq=False, slots=True)
 class Settings:
     """
-    What a user asks a client connection to be like.
+    What a user asks a client connection to be like. Nobody changes it.
 
     Attributes:
         create_protocol: Called with the parsed URI, once per request; returns the

@@ -15,6 +15,9 @@ __all__ = ["check_settings", "water_marks"]
 # two can't make it pause and resume at each step.
 RATIO = 4
 
+# Types of most numbers.
+PLAIN = frozenset({int, float})
+
 
 def check_numbers(**settings: float | None) -> None:
     """
@@ -40,7 +43,7 @@ def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
         ValueError: if a limit is negative, or a tuple isn't a pair.
 
     """
-    if type(value) is int and value >= 0:
+    if value is None or (type(value) is int and value >= 0):
         return
     limits = value if isinstance(value, tuple) else (value, None)
     if len(limits) != 2:
@@ -66,7 +69,10 @@ def check_settings(
         ValueError: if its value makes no sense.
 
     """
-    check_numbers(**timeouts)
+    for timeout in timeouts.values():
+        # Nearly always, for each connection: one look is enough.
+        if timeout is not None and type(timeout) not in PLAIN:
+            check_numbers(**timeouts)
     check_max_size(max_size)
     water_marks("max_queue", max_queue)
     water_marks("write_limit", write_limit)

@@ -8,7 +8,6 @@ Doesn't know: transports, what a connection is for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
@@ -21,6 +20,12 @@ __all__ = ["connect_tcp", "connect_unix"]
 
 #: Family, type, protocol, canonical name, address: an item of getaddrinfo().
 AddrInfo: TypeAlias = tuple[int, int, int, str, Any]
+
+# What an address has besides host and port.
+FAMILIES: Sequence[tuple[int, tuple[int, ...]]] = (
+    (socket.AF_INET, ()),
+    (socket.AF_INET6, (0, 0)),
+)
 
 
 async def connect_unix(loop: asyncio.AbstractEventLoop, path: str) -> socket.socket:
@@ -74,36 +79,37 @@ async def connect_tcp(
     def resolved(host: str, port: int) -> Coroutine[Any, Any, Sequence[AddrInfo]]:
         return resolve(loop, host, port, family=family, proto=proto, flags=flags)
 
-    found = await resolved(host, port)
+    found = numeric(host, port, family, proto) or await resolved(host, port)
     bind: Sequence[AddrInfo] = ()
     if local_addr is not None:
-        bind = await resolved(*local_addr)
+        bind = numeric(*local_addr, family, proto) or await resolved(*local_addr)
     if interleave is None and happy_eyeballs_delay is not None:
         interleave = 1
     if interleave:
         found = interleaved(found, interleave)
 
     failures: list[list[OSError]] = []
-
-    async def attempt(info: AddrInfo) -> socket.socket | None:
-        mine: list[OSError] = []
-        failures.append(mine)
-        try:
-            return await connect_socket(loop, info, mine, bind)
-        except OSError as exc:
-            mine.append(exc)
-            return None
-
-    sock = None
     if happy_eyeballs_delay is None:
         for info in found:
-            sock = await attempt(info)
-            if sock is not None:
-                break
+            mine: list[OSError] = []
+            try:
+                return await connect_socket(loop, info, mine, bind)
+            except OSError as exc:
+                failures.append([*mine, exc])
     else:
+
+        async def attempt(info: AddrInfo) -> socket.socket | None:
+            mine: list[OSError] = []
+            failures.append(mine)
+            try:
+                return await connect_socket(loop, info, mine, bind)
+            except OSError as exc:
+                mine.append(exc)
+                return None
+
         sock = await race(attempt, found, happy_eyeballs_delay)
-    if sock is not None:
-        return sock
+        if sock is not None:
+            return sock
     exceptions = list(chain.from_iterable(failures))
     try:
         if all_errors:
@@ -123,6 +129,20 @@ def combined(exceptions: list[OSError]) -> OSError:
     return OSError(f"Multiple exceptions: {', '.join(texts)}")
 
 
+def numeric(host: str, port: int, family: int, proto: int) -> Sequence[AddrInfo]:
+    """Return the address that a host is; none if it's a name."""
+    # Asking the system takes a thread; an address needs neither.
+    for known, rest in FAMILIES:
+        if family in (known, socket.AF_UNSPEC):
+            try:
+                socket.inet_pton(known, host)
+            except (OSError, ValueError):
+                continue
+            kind = proto or socket.IPPROTO_TCP
+            return [(known, socket.SOCK_STREAM, kind, "", (host, port, *rest))]
+    return ()
+
+
 async def resolve(
     loop: asyncio.AbstractEventLoop,
     host: str,
@@ -133,18 +153,11 @@ async def resolve(
     flags: int,
 ) -> Sequence[AddrInfo]:
     """
-    Return addresses for a stream.
+    Return addresses of a name, for a stream.
 
     Raises:
         OSError: There's none.
     """
-    # Asking the system takes a thread; an address needs neither.
-    for known, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
-        if family in (known, socket.AF_UNSPEC):
-            with contextlib.suppress(OSError, ValueError):
-                socket.inet_pton(known, host)
-                kind = proto or socket.IPPROTO_TCP
-                return [(known, socket.SOCK_STREAM, kind, "", (host, port, *rest))]
     found = await loop.getaddrinfo(
         host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
     )
@@ -234,42 +247,65 @@ async def connect_socket(
         sock.setblocking(False)
         if bind:
             bind_socket(sock, bind, failures)
-        await finish(loop, sock, address)
+        if not begin(sock, address):
+            await finish(loop, sock, address)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-async def finish(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any
-) -> None:
+def begin(sock: socket.socket, address: Any) -> bool:
     """
-    Connect a socket that doesn't block.
+    Begin to connect a socket that doesn't block; tell whether there's no need to wait.
 
-    It's what ``loop.sock_connect()`` does, without resolving addresses again.
+    With :func:`finish`, it's what ``loop.sock_connect()`` does, without resolving
+    addresses again.
 
     Raises:
         OSError: Connecting failed.
     """
     error = sock.connect_ex(address)
+    if error == 0:
+        return True
     if error != errno.EINPROGRESS:
-        if error:
-            raise OSError(error, os.strerror(error))
-        return
+        raise OSError(error, os.strerror(error))
     # Who is on the same machine has answered already.
     error = sock.connect_ex(address)
     if error == errno.EALREADY:
-        waiter: asyncio.Future[None] = loop.create_future()
-        descriptor = sock.fileno()
-        loop.add_writer(descriptor, wake, waiter)
-        try:
-            await waiter
-        finally:
-            loop.remove_writer(descriptor)
-        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return False
+    check(error, address)
+    return True
+
+
+def check(error: int, address: Any) -> None:
+    """
+    Look at how connecting ended.
+
+    Raises:
+        OSError: It failed.
+    """
     if error not in {0, errno.EISCONN}:
         raise OSError(error, f"Connect call failed {address}")
+
+
+async def finish(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, address: Any
+) -> None:
+    """
+    Wait until a socket is connected.
+
+    Raises:
+        OSError: Connecting failed.
+    """
+    waiter: asyncio.Future[None] = loop.create_future()
+    descriptor = sock.fileno()
+    loop.add_writer(descriptor, wake, waiter)
+    try:
+        await waiter
+    finally:
+        loop.remove_writer(descriptor)
+    check(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), address)
 
 
 def wake(waiter: asyncio.Future[None]) -> None:

@@ -57,10 +57,25 @@ transports = (
 )
 
 
+# What suitable classes of loops have for these methods: found out once.
+suitable: dict[tuple[type, str], Any] = {}
+
+
 def suits(loop: asyncio.AbstractEventLoop, method: str) -> bool:
     """Tell whether a loop has ``add_reader()``, and its own method."""
-    classes = type(loop).__mro__
-    known = isinstance(loop, asyncio.SelectorEventLoop) or any(
+    cls = type(loop)
+    found = getattr(cls, method)
+    known = suitable.get((cls, method)) is found
+    if not known and class_suits(cls, method):
+        known = True
+        suitable[cls, method] = found
+    return known and method not in getattr(loop, "__dict__", ())
+
+
+def class_suits(loop_type: type, method: str) -> bool:
+    """Tell the same of a class of loops."""
+    classes = loop_type.__mro__
+    known = issubclass(loop_type, asyncio.SelectorEventLoop) or any(
         cls.__module__.partition(".")[0] == "uvloop" for cls in classes
     )
     if not known:

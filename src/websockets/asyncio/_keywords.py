@@ -128,15 +128,11 @@ def deprecated(message: str) -> None:
 
 def take(kwargs: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Remove some keyword arguments, and return those that were there."""
-    if not kwargs:  # most often; connecting should be fast
-        return {}
     return {name: kwargs.pop(name) for name in names if name in kwargs}
 
 
 def take_prefixed(kwargs: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Remove the arguments about TLS with a prefix, and return them without it."""
-    if not kwargs:
-        return {}
     return {
         name: kwargs.pop(prefix + name)
         for name in sorted(TLS)

@@ -254,11 +254,13 @@ class connect:
             extensions = enable_client_permessage_deflate(extensions)
         elif compression is not None:
             raise ValueError(f"unsupported compression: {compression}")
-        options = take(kwargs, ROUTE)
-        self._tcp = take(kwargs, CLIENT_TCP)
-        tls = take_prefixed(kwargs, "")
-        proxy_tls = take_prefixed(kwargs, "proxy_")
+        route: dict[str, Any] = {}
+        self._tcp: dict[str, Any] = {}
         if kwargs:
+            route = take(kwargs, ROUTE)
+            self._tcp = take(kwargs, CLIENT_TCP)
+            route["tls_options"] = take_prefixed(kwargs, "")
+            route["proxy_tls_options"] = take_prefixed(kwargs, "proxy_")
             check_names(connect, kwargs, ROUTE | CLIENT_TCP | TLS)
 
         def create_protocol(ws_uri: WebSocketURI) -> ClientProtocol:
@@ -295,9 +297,7 @@ class connect:
             proxy_auth=proxy_auth,
             proxy_headers=proxy_headers,
             no_proxy=no_proxy,
-            tls_options=tls,
-            proxy_tls_options=proxy_tls,
-            **options,
+            **route,
         )
 
     # redirects

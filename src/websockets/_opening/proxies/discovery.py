@@ -12,6 +12,7 @@ both (RFC 6455 section 4.1 asks for it: "preferably HTTPS").
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -52,7 +53,31 @@ def discover_proxy(
         The URL, with a scheme, or :obj:`None` for a direct connection.
     """
     system = system_settings(sys.platform)
+    if system is None and are_unset(os.environ):
+        return None
     return find_proxy(secure, host, port, os.environ, system, no_proxy)
+
+
+def are_unset(environ: Mapping[str, str]) -> bool:
+    """
+    Tell whether no variable with a proxy is set, if there's a quick way to know.
+
+    Looking up variables that aren't there, one by one, takes longer than all the rest of
+    planning a connection, and most programs have none.
+    """
+    # What is inside of os.environ, in every version of Python 3.
+    data = getattr(environ, "_data", None)
+    encode = getattr(environ, "encodekey", None)
+    if not isinstance(data, dict) or encode is None:
+        return False
+    return data.keys().isdisjoint(encoded_names(encode))
+
+
+@functools.lru_cache(maxsize=1)
+def encoded_names(encode: Callable[[str], str | bytes]) -> frozenset[str | bytes]:
+    """Return the names of all variables with a proxy, as they are in there."""
+    names = [f"{name}_proxy" for name in {*WS_ORDER, *WSS_ORDER}]
+    return frozenset(map(encode, [*names, *map(str.upper, names)]))
 
 
 def find_proxy(

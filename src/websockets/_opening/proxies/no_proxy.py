@@ -22,6 +22,7 @@ Proxies found in the environment or the operating system aren't used for this ma
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import re
 from typing import TypeAlias
@@ -51,6 +52,8 @@ class Target:
     port: int
 
 
+# Clients connect to the same server again and again.
+@functools.lru_cache(maxsize=64)
 def bypasses(no_proxy: str, host: str, port: int) -> bool:
     """
     Tell whether a discovered proxy must not be used for a host.
