@@ -64,12 +64,16 @@ suitable: dict[tuple[type, str], Any] = {}
 def suits(loop: asyncio.AbstractEventLoop, method: str) -> bool:
     """Tell whether a loop has ``add_reader()``, and its own method."""
     cls = type(loop)
-    found = getattr(cls, method)
-    known = suitable.get((cls, method)) is found
-    if not known and class_suits(cls, method):
-        known = True
+    found: Any = getattr(cls, method)
+    # Looking into the loop's __dict__ would make CPython 3.11 and 3.12 create it, and
+    # every turn of the loop slower from then on.
+    if getattr(loop, method) != found.__get__(loop):
+        return False
+    if suitable.get((cls, method)) is not found:
+        if not class_suits(cls, method):
+            return False
         suitable[cls, method] = found
-    return known and method not in getattr(loop, "__dict__", ())
+    return True
 
 
 def class_suits(loop_type: type, method: str) -> bool:
@@ -81,11 +85,7 @@ def class_suits(loop_type: type, method: str) -> bool:
     if not known:
         return False
     owner = next(cls for cls in classes if method in vars(cls))
-    # Looking into the loop's __dict__ would make CPython 3.11 and 3.12 create it, and
-    # every turn of the loop slower from then on.
-    own: Any = getattr(loop, method)
-    inherited = vars(owner)[method].__get__(loop)
-    return own == inherited and owner.__module__.partition(".")[0] in KNOWN
+    return owner.__module__.partition(".")[0] in KNOWN
 
 
 def direct_transport(
