@@ -1,6 +1,6 @@
 /* TLS on top of another transport: what the driver and the transport below call. */
 
-#include "tls.h"
+#include "tls_engine.h"
 
 #ifdef WS_SOCKETS
 
@@ -98,7 +98,7 @@ ws_tls_method_eof_received(WsTls *self, PyObject *Py_UNUSED(none))
     int rc = 0;
 
     self->got_eof = 1;
-    if (self->phase == WS_TLS_OPEN && (self->unread || self->resuming)) {
+    if (self->phase == WS_TLS_OPEN && (self->records > 0 || self->resuming)) {
         Py_RETURN_TRUE; /* the protocol doesn't read at the moment */
     }
     if (self->phase == WS_TLS_OPEN) {
@@ -217,7 +217,7 @@ ws_tls_method_resume_reading(WsTls *self, PyObject *Py_UNUSED(none))
     if (self->resuming) {
         Py_RETURN_NONE;
     }
-    if (!self->unread && !self->got_eof) {
+    if (self->records == 0 && !self->got_eof) {
         rc = ws_call(self->below, NAME(self, WS_RESUME_READING), NULL);
         return rc < 0 ? NULL : Py_NewRef(Py_None);
     }

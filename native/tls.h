@@ -29,6 +29,12 @@ typedef enum {
     WS_TLS_LOST
 } WsTlsPhase;
 
+/* Bytes from below that haven't been put into incoming. */
+typedef struct {
+    const uint8_t *data;
+    size_t size;
+} WsArrived;
+
 typedef struct WsTls {
     WsTransport base;
     WsState *state;
@@ -43,14 +49,17 @@ typedef struct WsTls {
     PyObject *weakrefs;
     const WsReceiverOps *receiver;
     uint8_t *own;           /* see get_buffer() */
+    WsArrived *arrived;     /* what is being processed, or NULL */
     uint16_t left;          /* bytes of a record that haven't come; see next_record() */
     uint8_t header[WS_RECORD_HEADER];
     uint8_t header_size;
+    uint32_t records;       /* in incoming, unread; maybe fewer */
     uint8_t silent_writes;  /* writes after the end */
     uint8_t phase;          /* WsTlsPhase */
     unsigned buffered : 1;  /* the protocol is an asyncio.BufferedProtocol */
     unsigned reading_paused : 1;
-    unsigned unread : 1;    /* there may be something in incoming, or in the engine */
+    unsigned quick : 1;     /* ssl's own functions can be called, see tls_engine.c */
+    unsigned talking : 1;   /* TLS may have put something into outgoing by itself */
     unsigned resuming : 1;  /* the loop is going to call go_on() */
     unsigned got_eof : 1;   /* from below */
     unsigned closing : 1;
@@ -61,9 +70,6 @@ int ws_tls_receive(WsTls *self, const uint8_t *data, size_t size);
 
 /* Process what is here already. */
 int ws_tls_process(WsTls *self, const uint8_t *data, size_t size);
-
-/* Put bytes into incoming. 0 or -1. */
-int ws_tls_put(WsTls *self, const uint8_t *data, size_t size);
 
 /* Read and forget what is here. 1: the peer has said goodbye; 0; -1. */
 int ws_tls_discard(WsTls *self);
@@ -88,12 +94,6 @@ int ws_tls_tell_eof(WsTls *self);
    programs live with, others are reported. 0, or -1 with an exception that has to reach
    the loop, or the program. */
 int ws_tls_fail(WsTls *self, const char *message);
-
-/* An attribute that is a number; -1 with an exception set. */
-Py_ssize_t ws_tls_pending(WsTls *self, PyObject *bio);
-
-/* What MemoryBIOs return is bytes; what stands for one may return anything. 0 or -1. */
-int ws_tls_check_bytes(PyObject *data);
 
 int ws_tls_set_protocol(WsTls *self, PyObject *protocol);
 

@@ -2,9 +2,12 @@
 
    TLS is asked for data only when a whole record is there: that it wants more is an
    exception, which takes as long as decrypting a small record. A few records at a time
-   are put into the incoming MemoryBIO, whose memory grows as needed and stays. */
+   are put into the incoming MemoryBIO, whose memory grows as needed and stays.
 
-#include "tls.h"
+   A read returns what one record holds. So when as many reads have returned data as there
+   were records, there was nothing else among them, and TLS has nothing to answer. */
+
+#include "tls_engine.h"
 
 #ifdef WS_SOCKETS
 
@@ -19,112 +22,6 @@
 
 /* Data that a protocol in Python gets at a time. */
 #define PIECE 65536
-
-/* What get() and fill() have met. */
-typedef enum { NOTHING_LEFT, FULL, GOODBYE, FAILED } Outcome;
-
-/* Bytes from below that haven't been put into incoming. */
-typedef struct {
-    const uint8_t *data;
-    size_t size;
-} Arrived;
-
-/* -- moving bytes ---------------------------------------------------------- */
-
-int
-ws_tls_put(WsTls *self, const uint8_t *data, size_t size)
-{
-    PyObject *view = PyMemoryView_FromMemory((char *)data, (Py_ssize_t)size, PyBUF_READ);
-    int rc;
-
-    if (view == NULL) {
-        return -1;
-    }
-    rc = ws_call(self->incoming, NAME(self, WS_WRITE), view);
-    Py_DECREF(view);
-    return rc;
-}
-
-Py_ssize_t
-ws_tls_pending(WsTls *self, PyObject *bio)
-{
-    PyObject *number = PyObject_GetAttr(bio, NAME(self, WS_PENDING));
-    Py_ssize_t pending;
-
-    if (number == NULL) {
-        return -1;
-    }
-    pending = PyLong_AsSsize_t(number);
-    Py_DECREF(number);
-    return pending;
-}
-
-/* engine.read(size, buffer), which may be NULL. NULL with *outcome when there's none. */
-static PyObject *
-read_engine(WsTls *self, size_t size, PyObject *buffer, Outcome *outcome)
-{
-    PyObject *args[3] = {self->engine, NULL, buffer};
-    PyObject *result = NULL;
-
-    args[1] = PyLong_FromSize_t(size);
-    if (args[1] != NULL) {
-        result = PyObject_VectorcallMethod(
-            NAME(self, WS_READ), args,
-            (buffer == NULL ? 2 : 3) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-        Py_DECREF(args[1]);
-    }
-    if (result == NULL) {
-        *outcome = FAILED;
-        if (PyErr_ExceptionMatches(self->state->transports->want_read)) {
-            PyErr_Clear();
-            *outcome = NOTHING_LEFT;
-        }
-    }
-    return result;
-}
-
-/* Read into memory: the number of bytes, or 0 and *outcome. */
-static size_t
-get(WsTls *self, uint8_t *buffer, size_t room, Outcome *outcome)
-{
-    size_t size = room < INT32_MAX ? room : INT32_MAX;
-    PyObject *view = PyMemoryView_FromMemory((char *)buffer, (Py_ssize_t)size, PyBUF_WRITE);
-    PyObject *result = NULL;
-    Py_ssize_t count = 0;
-
-    *outcome = FAILED;
-    if (view != NULL) {
-        result = read_engine(self, size, view, outcome);
-        Py_DECREF(view);
-    }
-    if (result == NULL) {
-        return 0;
-    }
-    count = PyLong_AsSsize_t(result);
-    Py_DECREF(result);
-    if ((count < 0 || count > (Py_ssize_t)size) && !PyErr_Occurred()) {
-        PyErr_Format(PyExc_ValueError, "read() returned %zd, for %zu bytes", count, size);
-        count = -1;
-    }
-    *outcome = count < 0 ? FAILED : GOODBYE;
-    return count < 0 ? 0 : (size_t)count;
-}
-
-/* Find out whether there is anything to read after a read that took all it could. */
-static int
-check_unread(WsTls *self)
-{
-    PyObject *result;
-    Py_ssize_t pending = ws_tls_pending(self, self->incoming);
-
-    if (pending == 0) {
-        result = PyObject_CallMethodNoArgs(self->engine, NAME(self, WS_PENDING));
-        pending = result == NULL ? -1 : PyLong_AsSsize_t(result);
-        Py_XDECREF(result);
-    }
-    self->unread = pending != 0;
-    return pending < 0 ? -1 : 0;
-}
 
 /* -- records --------------------------------------------------------------- */
 
@@ -161,7 +58,7 @@ next_record(WsTls *self, const uint8_t *data, size_t size)
 /* Put whole records into incoming, some kilobytes, or else the beginning of one.
    0 or -1. */
 static int
-put_records(WsTls *self, Arrived *arrived)
+put_records(WsTls *self, WsArrived *arrived)
 {
     size_t size = 0;
     size_t whole = 0;
@@ -169,11 +66,11 @@ put_records(WsTls *self, Arrived *arrived)
     while (size < arrived->size && size < WS_RECORD) {
         size += next_record(self, arrived->data + size, arrived->size - size);
         if (self->header_size == 0) {
+            self->records++;
             whole = size;
         }
     }
     if (whole > 0) {
-        self->unread = 1;
         self->header_size = 0;
         size = whole;
     }
@@ -185,64 +82,72 @@ put_records(WsTls *self, Arrived *arrived)
     return 0;
 }
 
-/* Put everything into incoming: others are going to use the memory where it is. */
+/* Put everything into incoming, for whoever is going to read it. 0 or -1. */
 static int
-put_rest(WsTls *self, Arrived *arrived)
+put_rest(WsTls *self, WsArrived *arrived)
 {
     size_t done = 0;
 
-    if (arrived->size == 0) {
+    if (arrived == NULL || arrived->size == 0) {
         return 0;
     }
     while (done < arrived->size) {
         done += next_record(self, arrived->data + done, arrived->size - done);
+        self->records += self->header_size == 0;
     }
-    self->unread = 1;
     arrived->size = 0;
     return ws_tls_put(self, arrived->data, done);
 }
 
-/* Decrypt into memory: how many bytes. */
+/* A read took all that there was room for: has it taken all of the record? 0 or -1. */
+static int
+check_rest(WsTls *self)
+{
+    Py_ssize_t rest = ws_tls_rest(self);
+
+    if (rest == 0) {
+        self->records--;
+    }
+    return rest < 0 ? -1 : 0;
+}
+
+/* Decrypt into memory: how many bytes. Where a record is full, the next ones may belong
+   to the same message, which has a place of its own when it's known. */
 static size_t
-fill(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room, Outcome *outcome)
+fill(WsTls *self, WsArrived *arrived, uint8_t *buffer, size_t room, WsOutcome *outcome)
 {
     size_t filled = 0;
+    size_t size = 0;
 
-    for (;;) {
-        Py_ssize_t pending;
-        size_t size;
-
-        while (!self->unread) {
+    *outcome = WS_DATA;
+    while (filled < room && size < WS_RECORD) {
+        while (self->records == 0) {
             if (arrived->size == 0) {
-                *outcome = NOTHING_LEFT;
+                *outcome = WS_NOTHING_LEFT;
                 return filled;
             }
             if (put_records(self, arrived) < 0) {
-                *outcome = FAILED;
+                *outcome = WS_FAILED;
                 return filled;
             }
         }
-        size = get(self, buffer + filled, room - filled, outcome);
+        size = ws_tls_get(self, buffer + filled, room - filled, outcome);
         filled += size;
-        if (size == 0 && *outcome == NOTHING_LEFT) {
-            self->unread = 0;
-            continue;
-        }
         if (size == 0) {
-            return filled;
+            self->talking = 1;
+            if (*outcome != WS_NOTHING_LEFT) {
+                return filled;
+            }
+            self->records = 0;
         }
-        if (filled == room) {
-            *outcome = check_unread(self) < 0 ? FAILED : FULL;
-            return filled;
+        else if (filled < room) {
+            self->records--;
         }
-        /* There was room left: nothing of the record is. */
-        pending = ws_tls_pending(self, self->incoming);
-        if (pending < 0) {
-            *outcome = FAILED;
-            return filled;
+        else if (check_rest(self) < 0) {
+            *outcome = WS_FAILED;
         }
-        self->unread = pending > 0;
     }
+    return filled;
 }
 
 /* -- to the protocol ------------------------------------------------------- */
@@ -251,7 +156,7 @@ fill(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room, Outcome *outco
 static int
 answer_goodbye(WsTls *self)
 {
-    self->unread = 0;
+    self->records = 0;
     if (ws_tls_tell_eof(self) < 0) {
         return -1;
     }
@@ -260,20 +165,16 @@ answer_goodbye(WsTls *self)
 
 /* To a protocol in C. 1: there is more to process; 0; -1: exception. */
 static int
-deliver_in_c(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room)
+deliver_in_c(WsTls *self, WsArrived *arrived, uint8_t *buffer, size_t room)
 {
     PyObject *protocol = self->protocol;
     PyObject *exc = NULL;
-    Outcome outcome;
+    WsOutcome outcome;
     size_t size = fill(self, arrived, buffer, room, &outcome);
     int rc = 0;
 
-    if (outcome == FAILED) {
+    if (outcome == WS_FAILED) {
         exc = ws_take_error();
-    }
-    else if (put_rest(self, arrived) < 0) {
-        exc = ws_take_error();
-        outcome = FAILED;
     }
     if (size > 0) {
         Py_INCREF(protocol);
@@ -284,19 +185,19 @@ deliver_in_c(WsTls *self, Arrived *arrived, uint8_t *buffer, size_t room)
         Py_XDECREF(exc);
         return ws_tls_fail(self, "Fatal error: protocol.buffer_updated() call failed.");
     }
-    if (outcome == FAILED) {
+    if (outcome == WS_FAILED) {
         ws_raise(exc);
         return ws_tls_fail(self, "Fatal error on TLS transport");
     }
-    if (outcome == GOODBYE) {
+    if (outcome == WS_GOODBYE) {
         return self->phase == WS_TLS_OPEN ? answer_goodbye(self) : 0;
     }
-    return self->unread || arrived->size > 0;
+    return self->records > 0 || arrived->size > 0;
 }
 
 /* The same with data that was read for a protocol in Python. */
 static int
-deliver_object(WsTls *self, PyObject *data, Outcome outcome, PyObject *method,
+deliver_object(WsTls *self, PyObject *data, WsOutcome outcome, PyObject *method,
                const char *message)
 {
     PyObject *protocol = self->protocol;
@@ -304,12 +205,13 @@ deliver_object(WsTls *self, PyObject *data, Outcome outcome, PyObject *method,
     int rc;
 
     if (data == NULL) {
-        self->unread = 0;
-        return outcome == NOTHING_LEFT ? 0
+        self->records = 0;
+        self->talking = 1;
+        return outcome == WS_NOTHING_LEFT ? 0
                                        : ws_tls_fail(self, "Fatal error on TLS transport");
     }
     goodbye = PyObject_Not(data);
-    if (goodbye || check_unread(self) < 0) {
+    if (goodbye || check_rest(self) < 0) {
         Py_DECREF(data);
         return goodbye > 0 ? answer_goodbye(self)
                            : ws_tls_fail(self, "Fatal error on TLS transport");
@@ -318,7 +220,7 @@ deliver_object(WsTls *self, PyObject *data, Outcome outcome, PyObject *method,
     rc = ws_call(protocol, method, data);
     Py_DECREF(protocol);
     Py_DECREF(data);
-    return rc < 0 ? ws_tls_fail(self, message) : (int)self->unread;
+    return rc < 0 ? ws_tls_fail(self, message) : self->records > 0;
 }
 
 /* Into the buffer of a protocol in Python: the same. */
@@ -329,7 +231,7 @@ deliver_into_buffer(WsTls *self)
     PyObject *buffer = NULL;
     PyObject *data;
     Py_ssize_t room;
-    Outcome outcome = FAILED;
+    WsOutcome outcome = WS_FAILED;
 
     if (args[1] != NULL) {
         buffer = PyObject_VectorcallMethod(NAME(self, WS_GET_BUFFER), args,
@@ -348,7 +250,7 @@ deliver_into_buffer(WsTls *self)
         Py_DECREF(buffer); /* get_buffer() closed the transport */
         return 0;
     }
-    data = read_engine(self, (size_t)room, buffer, &outcome);
+    data = ws_tls_read(self, (size_t)room, buffer, &outcome);
     Py_DECREF(buffer);
     return deliver_object(self, data, outcome, NAME(self, WS_BUFFER_UPDATED),
                           "Fatal error: protocol.buffer_updated() call failed.");
@@ -356,11 +258,11 @@ deliver_into_buffer(WsTls *self)
 
 /* One buffer full. 1: there is more to process; 0; -1: exception. */
 static int
-deliver(WsTls *self, Arrived *arrived)
+deliver(WsTls *self, WsArrived *arrived)
 {
     uint8_t *buffer = NULL;
     size_t room = 0;
-    Outcome outcome = FAILED;
+    WsOutcome outcome = WS_FAILED;
     PyObject *data;
 
     if (self->receiver != NULL
@@ -373,13 +275,13 @@ deliver(WsTls *self, Arrived *arrived)
     if (put_rest(self, arrived) < 0) {
         return ws_tls_fail(self, "Fatal error on TLS transport");
     }
-    if (!self->unread) {
+    if (self->records == 0) {
         return 0;
     }
     if (self->buffered) {
         return deliver_into_buffer(self);
     }
-    data = read_engine(self, PIECE, NULL, &outcome);
+    data = ws_tls_read(self, PIECE, NULL, &outcome);
     return deliver_object(self, data, outcome, NAME(self, WS_DATA_RECEIVED),
                           "Fatal error: protocol.data_received() call failed.");
 }
@@ -387,16 +289,24 @@ deliver(WsTls *self, Arrived *arrived)
 int
 ws_tls_process(WsTls *self, const uint8_t *data, size_t size)
 {
-    Arrived arrived = {data, size};
+    WsArrived arrived = {data, size};
+    WsArrived *before = self->arrived;
     int more = 1;
 
+    /* A program may run the loop inside a callback: what came first comes first. */
+    if (put_rest(self, before) < 0) {
+        return ws_tls_fail(self, "Fatal error on TLS transport");
+    }
+    self->arrived = &arrived;
     while (more > 0 && self->phase == WS_TLS_OPEN && !self->reading_paused) {
         more = deliver(self, &arrived);
     }
+    self->arrived = before;
     if (more < 0 || self->phase == WS_TLS_LOST) {
         return more < 0 ? -1 : 0;
     }
-    if (put_rest(self, &arrived) < 0 || ws_tls_flush(self) < 0) {
+    if (put_rest(self, &arrived) < 0
+        || ((self->talking || self->records > 0) && ws_tls_flush(self) < 0)) {
         return ws_tls_fail(self, "Fatal error on TLS transport");
     }
     return 0;
@@ -405,14 +315,17 @@ ws_tls_process(WsTls *self, const uint8_t *data, size_t size)
 int
 ws_tls_discard(WsTls *self)
 {
-    Outcome outcome = FAILED;
+    WsOutcome outcome = WS_FAILED;
     PyObject *data;
     int goodbye = 0;
 
+    if (put_rest(self, self->arrived) < 0) {
+        return -1;
+    }
     while (!goodbye) {
-        data = read_engine(self, PIECE, NULL, &outcome);
+        data = ws_tls_read(self, PIECE, NULL, &outcome);
         if (data == NULL) {
-            return outcome == NOTHING_LEFT ? 0 : -1;
+            return outcome == WS_NOTHING_LEFT ? 0 : -1;
         }
         goodbye = PyObject_Not(data);
         Py_DECREF(data);

@@ -1,5 +1,6 @@
 /* TLS on top of another transport: what Python sees. */
 
+#include "tls_engine.h"
 #include "tls_type.h"
 
 #ifdef WS_SOCKETS
@@ -194,6 +195,7 @@ make(WsTls *self, PyObject *args, PyObject *kwds)
     self->engine = Py_NewRef(engine);
     self->incoming = Py_NewRef(incoming);
     self->outgoing = Py_NewRef(outgoing);
+    self->quick = ws_ssl_knows(&self->state->transports->ssl, engine, incoming, outgoing);
     self->driver = Py_NewRef(driver);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* TLS on top of another transport: writing, the end. */
 
-#include "tls.h"
+#include "tls_engine.h"
 
 #ifdef WS_SOCKETS
 
@@ -41,24 +41,13 @@ leave(WsTls *self, Sealed *sealed)
     return rc;
 }
 
-int
-ws_tls_check_bytes(PyObject *data)
-{
-    if (PyBytes_Check(data)) {
-        return 0;
-    }
-    PyErr_Format(PyExc_TypeError, "read() returned %R, not bytes", data);
-    return -1;
-}
-
 /* Take what TLS has encrypted: 0 or -1. */
 static int
 collect(WsTls *self, Sealed *sealed)
 {
-    PyObject *data = PyObject_CallMethodNoArgs(self->outgoing, NAME(self, WS_READ));
+    PyObject *data = ws_tls_take(self);
 
-    if (data == NULL || ws_tls_check_bytes(data) < 0) {
-        Py_XDECREF(data);
+    if (data == NULL) {
         return -1;
     }
     sealed->pieces[sealed->count++] = data;
@@ -70,21 +59,8 @@ static int
 seal(WsTls *self, Sealed *sealed, const uint8_t *data, size_t size)
 {
     while (size > 0) {
-        PyObject *view = PyMemoryView_FromMemory((char *)data, (Py_ssize_t)size, PyBUF_READ);
-        PyObject *result = NULL;
-        Py_ssize_t written;
+        Py_ssize_t written = ws_tls_write(self, data, size);
 
-        if (view != NULL) {
-            result = PyObject_CallMethodOneArg(self->engine, NAME(self, WS_WRITE), view);
-            Py_DECREF(view);
-        }
-        written = result == NULL ? -1 : PyLong_AsSsize_t(result);
-        Py_XDECREF(result);
-        if ((written <= 0 || written > (Py_ssize_t)size) && !PyErr_Occurred()) {
-            PyErr_Format(PyExc_ValueError, "write() returned %zd, for %zu bytes", written,
-                         size);
-            written = -1;
-        }
         if (written < 0 || collect(self, sealed) < 0) {
             return -1;
         }
@@ -183,14 +159,15 @@ int
 ws_tls_flush(WsTls *self)
 {
     Sealed sealed;
-    Py_ssize_t pending;
+    Py_ssize_t waiting;
 
     if (self->phase == WS_TLS_LOST) {
         return 0;
     }
-    pending = ws_tls_pending(self, self->outgoing);
-    if (pending <= 0) {
-        return pending < 0 ? -1 : 0;
+    self->talking = 0;
+    waiting = ws_tls_waiting(self);
+    if (waiting <= 0) {
+        return waiting < 0 ? -1 : 0;
     }
     sealed.count = 0;
     return collect(self, &sealed) < 0 ? -1 : leave(self, &sealed);

@@ -188,6 +188,7 @@ load_transports(PyObject *module, PyObject *Py_UNUSED(none))
                     &shared->transport_socket_class) < 0
             || take("socket", "socket", &shared->socket_class) < 0
             || take("ssl", "SSLWantReadError", &shared->want_read) < 0
+            || ws_ssl_load(&shared->ssl) < 0
             || take_result("logging", "getLogger", "asyncio", &shared->logger) < 0
             || take_result("contextvars", "Context", NULL, &shared->empty_context) < 0
             || make_types(module, shared) < 0)) {
@@ -245,7 +246,7 @@ ws_traverse_transports(WsState *state, visitproc visit, void *arg)
     Py_VISIT(shared->empty_context);
     Py_VISIT(shared->logger);
     Py_VISIT(shared->want_read);
-    return 0;
+    return ws_ssl_traverse(&shared->ssl, visit, arg);
 }
 
 void
@@ -270,6 +271,7 @@ ws_clear_transports(WsState *state)
     Py_CLEAR(shared->empty_context);
     Py_CLEAR(shared->logger);
     Py_CLEAR(shared->want_read);
+    ws_ssl_clear(&shared->ssl);
 }
 
 void

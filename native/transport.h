@@ -96,6 +96,25 @@ enum {
     WS_TRANSPORT_NAMES
 };
 
+/* What is called of the ssl module, see tls_engine.c. A function is NULL if this version
+   of Python has another one. */
+typedef struct {
+    PyObject *engine_type; /* what does the work of an ssl.SSLObject */
+    PyObject *bio_type;
+    PyObject *span;
+    PyObject *read_args;
+    PyCFunction read;
+    PyCFunction write;
+    PyCFunction rest;
+    PyCFunction put;
+    PyCFunction take;
+} WsSsl;
+
+/* Load it; visit it; let go of it. */
+int ws_ssl_load(WsSsl *ssl);
+int ws_ssl_traverse(WsSsl *ssl, visitproc visit, void *arg);
+void ws_ssl_clear(WsSsl *ssl);
+
 /* The part of the module's state that is about transports. */
 typedef struct WsTransports {
     /* Made when the asyncio face asks for it: the sans-I/O layers don't import
@@ -112,6 +131,7 @@ typedef struct WsTransports {
     PyObject *empty_context;
     PyObject *logger;
     PyObject *want_read; /* ssl.SSLWantReadError */
+    WsSsl ssl;
     /* Where bytes for protocols without a buffer are put for a moment. NULL while
        somebody has taken it, to let other threads run. */
     uint8_t *scratch;

@@ -14,6 +14,9 @@
 
 #define HEADER 14
 
+/* Room for it, before a part: as much as keeps the part aligned. */
+#define BEFORE 16
+
 int
 ws_may_write(WsHot *hot)
 {
@@ -98,22 +101,26 @@ static int
 write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
              size_t size, const uint8_t *key)
 {
-    uint8_t *part = PyMem_Malloc(size < PART ? size : PART);
-    struct iovec parts[2] = {{header, length}, {part, 0}};
+    uint8_t *memory = PyMem_Malloc(BEFORE + (size < PART ? size : PART));
+    uint8_t *part;
+    struct iovec whole;
     size_t done = 0;
     int result = 0;
 
-    if (part == NULL) {
+    if (memory == NULL) {
         PyErr_NoMemory();
         return -1;
     }
+    part = memory + BEFORE;
+    memcpy(part - length, header, length);
     while (done < size && result == 0) {
         size_t step = size - done < PART ? size - done : PART;
 
         ws_xor(part, data + done, step, key);
-        parts[1].iov_len = step;
-        result = ws_transport_send(hot->transport, done ? parts + 1 : parts,
-                                   done ? 1 : 2);
+        /* In one piece with the header, which TLS would have to make of two. */
+        whole.iov_base = done ? part : part - length;
+        whole.iov_len = done ? step : step + length;
+        result = ws_transport_send(hot->transport, &whole, 1);
         if (result < 0 && done) {
             /* Half a frame has gone: nothing can follow it. */
             PyObject *error = ws_take_error();
@@ -125,7 +132,7 @@ write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
         }
         done += step;
     }
-    PyMem_Free(part);
+    PyMem_Free(memory);
     return result;
 }
 

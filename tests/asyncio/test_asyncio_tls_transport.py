@@ -337,6 +337,10 @@ def test_writing_during_the_handshake():
     run_on("asyncio", scenario)
 
 
+# Of application data; nobody decrypts it.
+RECORD = b"\x17\x03\x03\x00\x01x"
+
+
 class BrokenEngine:
     """Stands for an SSLObject that breaks its word."""
 
@@ -383,9 +387,7 @@ def test_engines_that_break_their_word(result):
     if result != "text":
         run_on(
             "asyncio",
-            lambda: scenario(
-                lambda transport: transport.data_received(b"\x17\x03\x03")
-            ),
+            lambda: scenario(lambda transport: transport.data_received(RECORD)),
         )
 
 
@@ -468,6 +470,77 @@ def test_messages_before_damage_arrive(loop, monkeypatch):
         with pytest.raises(ConnectionClosedError) as info:
             await connection.recv()
         assert isinstance(info.value.__cause__, ssl.SSLError)
+        await connection.wait_closed()
+        other.close()
+
+    run_on(loop, scenario)
+
+
+class TalkingEngine(BrokenEngine):
+    """Has an answer to what isn't data, and no data."""
+
+    def read(self, *args):
+        self.outgoing.write(b"answer")
+        raise ssl.SSLWantReadError
+
+
+@needs_native
+def test_what_tls_has_to_say_leaves_at_once():
+    """Records that aren't data may be answered, which doesn't wait for a write."""
+
+    async def scenario():
+        sock, other = tcp_pair()
+        below = await transport_below("direct", sock)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        engine = TalkingEngine(None, outgoing)
+        protocol = Plain()
+        transport = NATIVE[2](
+            asyncio.get_running_loop(),
+            *(below, protocol, engine, engine, incoming, outgoing, Silent()),
+        )
+        below.set_protocol(transport)
+        transport.open()
+        transport.data_received(RECORD)
+        assert await Peer(other).receive(6) == b"answer"
+        transport.abort()
+        await until(lambda: lost(protocol))
+        other.close()
+
+    run_on("asyncio", scenario)
+
+
+# The first of two messages; it fills a record.
+FULL = b"\x82\x7e\x3f\xfc" + bytes(16380)
+
+
+@needs_native
+@pytest.mark.parametrize("then", ["read", "close"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_programs_use_a_transport_that_calls_them(loop, then, monkeypatch):
+    """Records that wait come before those that a program brings, and before the end."""
+
+    async def scenario():
+        stream, other = await stream_and_peer("direct", monkeypatch)
+        peer = TlsPeer(other, server_context(), server_side=True)
+        await asyncio.gather(
+            stream.start_tls(client_context(), "localhost"), peer.shake_hands()
+        )
+        connection = Connection(Protocol(Side.CLIENT))
+        connection.attach(stream)
+        transport = connection.transport
+        data = peer.sealed(FULL) + peer.sealed(b"\x81\x06second")
+        data += peer.goodbye() if then == "close" else b""
+        third = peer.sealed(b"\x81\x05third") if then == "read" else b""
+        asyncio.get_running_loop().call_soon(lambda: transport.data_received(data))
+        assert len(await connection.recv()) == 16380
+        if then == "close":
+            transport.close()
+            await until(lambda: connection._lost)
+        else:
+            transport.data_received(third)
+            assert await connection.recv() == "second"
+            assert await connection.recv() == "third"
+            connection.abort()
         await connection.wait_closed()
         other.close()
 
