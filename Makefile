@@ -76,7 +76,8 @@ test-uvloop: $(VENV)/project $(VENV)/test
 
 # Connections by the thousand: what they take must be given back.
 leaks: $(VENV)/project $(VENV)/test
-	WEBSOCKETS_LEAK_RUNS=50 WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest tests/native/test_reference_leaks.py $(PYTEST)
+	WEBSOCKETS_LEAK_RUNS=50 WEBSOCKETS_NO_SPEEDUPS= $(RUN) -m pytest tests/native/test_reference_leaks.py \
+		tests/native/test_tls_leaks.py $(PYTEST)
 
 # A browsable report of the native run.
 coverage: test-native

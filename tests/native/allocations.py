@@ -91,6 +91,7 @@ def survive(prepare: Callable[[], Call]) -> int:
             call = prepare()
             failed = without_memory(call, number, number + 1 if alone else 0)
             # Python has 16 instances of MemoryError: they mustn't stay in cycles.
+            del call
             gc.collect(1)
             raised += failed
             quiet = 0 if failed else quiet + 1

@@ -27,10 +27,8 @@ import pytest
 import websockets
 from tests.asyncio.helpers import (
     REQUEST,
-    client_context,
     port_of,
     run,
-    server_context,
     serving,
     steps,
     until,
@@ -387,26 +385,6 @@ def test_a_broadcast_leaves_nothing(compression):
                     for client in clients:
                         while await client.recv() != "large" * 300:
                             pass
-                await until(lambda: not server.handler_tasks)
-
-            assert await leaks(once) == {}
-
-    run(scenario)
-
-
-def test_a_conversation_over_tls_leaves_nothing():
-    """TLS takes more memory, and gives it back."""
-
-    async def scenario():
-        contexts = server_context(), client_context()
-        # OpenSSL keeps sessions that it gave tickets for.
-        contexts[0].num_tickets = 0
-        async with serving(serve_client, logger=SILENT, ssl=contexts[0]) as server:
-
-            async def once():
-                async with connect(uri_of(server, "wss"), ssl=contexts[1]) as client:
-                    await client.recv()
-                    await text(client)
                 await until(lambda: not server.handler_tasks)
 
             assert await leaks(once) == {}
