@@ -18,6 +18,7 @@
 #include "message.h"
 #include "random.h"
 #include "reader.h"
+#include "timer.h"
 #include "writer.h"
 #include "transport.h"
 
@@ -36,7 +37,8 @@ execute(PyObject *module)
         && ws_add_writer(module) == 0 && ws_add_random(module) == 0
         && ws_add_deflate(module) == 0 && ws_add_transports(module) == 0
         && ws_add_hot(module) == 0 && ws_add_accept(module) == 0
-        && ws_add_http(module) == 0 && ws_add_broadcast(module) == 0) {
+        && ws_add_http(module) == 0 && ws_add_broadcast(module) == 0
+        && ws_add_timer(module) == 0) {
         return 0;
     }
     if (!PyErr_Occurred()) {

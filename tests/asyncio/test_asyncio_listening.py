@@ -342,14 +342,18 @@ def test_what_the_extension_offers(monkeypatch, native):
     module = "websockets.speedups"
     monkeypatch.setitem(sys.modules, module, None)
     assert _native.native_transports() is None
+    assert _native.native_timer() is None
 
     class Speedups:
+        TimerFd = 4
+
         @staticmethod
         def load_transports():
             return 1, 2, 3
 
     monkeypatch.setitem(sys.modules, module, Speedups)
     assert _native.native_transports() == ((1, 2, 3) if native else None)
+    assert _native.native_timer() == (4 if native else None)
 
 
 class Subclass(asyncio.SelectorEventLoop):

@@ -31,6 +31,8 @@ def test_no_dict_is_made_for_the_loop(secure):
             await ws.send("hello")
             assert await ws.recv() == "hello"
         kept = gc.get_referents(asyncio.get_running_loop())
-        assert not [each for each in kept if isinstance(each, dict) and "_ready" in each]
+        assert not [
+            each for each in kept if isinstance(each, dict) and "_ready" in each
+        ]
 
     run_own(scenario)

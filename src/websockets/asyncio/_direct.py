@@ -15,15 +15,16 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ._native import native_transports
+from ._native import native_timer, native_transports
 
 
 if TYPE_CHECKING:
-    from ..speedups import Poller, SocketTransport, TlsTransport
+    from ..speedups import Poller, SocketTransport, TimerFd, TlsTransport
 
 
 __all__ = [
     "direct_poller",
+    "direct_timer",
     "direct_tls",
     "direct_transport",
     "is_direct",
@@ -52,8 +53,10 @@ def wanted(choice: str) -> bool:
     return choice != "asyncio"
 
 
-transports = (
-    native_transports() if wanted(os.environ.get("WEBSOCKETS_TRANSPORT", "")) else None
+transports, timer = (
+    (native_transports(), native_timer())
+    if wanted(os.environ.get("WEBSOCKETS_TRANSPORT", ""))
+    else (None, None)
 )
 
 
@@ -109,6 +112,13 @@ def direct_tls(loop: asyncio.AbstractEventLoop) -> type[TlsTransport] | None:
     if transports is None or not suits(loop, "start_tls"):
         return None
     return transports[2]
+
+
+def direct_timer(loop: asyncio.AbstractEventLoop) -> type[TimerFd] | None:
+    """Return timers that the loop can watch instead of having its own, or None."""
+    if timer is None or not suits(loop, "add_reader"):
+        return None
+    return timer
 
 
 def is_direct(transport: asyncio.BaseTransport) -> bool:

@@ -23,7 +23,7 @@ from ._output import Output
 
 
 if TYPE_CHECKING:
-    from ..speedups import Poller, SocketTransport, TlsTransport
+    from ..speedups import Poller, SocketTransport, TimerFd, TlsTransport
 
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "classes",
     "install",
     "native_broadcast",
+    "native_timer",
     "native_transports",
 ]
 
@@ -98,6 +99,17 @@ def native_transports() -> (
     except ImportError:  # on Windows
         return None
     return load_transports()
+
+
+def native_timer() -> type[TimerFd] | None:
+    """Return the type of the system's timers behind a descriptor, if it has them."""
+    if not NATIVE:
+        return None
+    try:
+        from ..speedups import TimerFd
+    except ImportError:  # on other systems than Linux
+        return None
+    return TimerFd
 
 
 def native_broadcast() -> tuple[Any, Any] | None:

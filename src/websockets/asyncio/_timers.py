@@ -10,15 +10,28 @@ of a kilobyte, and work to be made and to be cancelled. So a deadline that is fa
 only puts its connection into a set, one for each quarter of a second. When that begins,
 its connections are told that their deadline is near, and those that still want it set a
 timer of the loop. So deadlines are exact, whatever the sets are.
+
+While a timer of the loop is pending, each of its turns computes how long it may wait, and
+the system sets a timer for that and takes it down. So where it can be, the one timer is a
+descriptor that the loop watches. It stays when the last connection has gone, since the
+next may come soon, until its time has come; and ends with the loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
+import types
 import weakref
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from ._direct import direct_timer
+
+
+if TYPE_CHECKING:
+    from ..speedups import TimerFd
 
 
 __all__ = ["Alarm", "Timers", "clock_of", "has_known_clock", "timers_of"]
@@ -55,7 +68,16 @@ class Timers:
 
     """
 
-    __slots__ = ("__weakref__", "_first", "_loop", "_now", "_sets", "_timer")
+    __slots__ = (
+        "__weakref__",
+        "_first",
+        "_loop",
+        "_now",
+        "_pending",
+        "_sets",
+        "_timer",
+        "_watched",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]
@@ -63,9 +85,12 @@ class Timers:
         self._loop = loop
         self._now = now
         self._sets: dict[int, set[Sleeper]] = {}
-        # The loop's timer, and the set that it was made for.
-        self._timer: asyncio.TimerHandle | None = None
+        # Whether a timer is set, and the set that it was made for.
+        self._pending = False
         self._first = 0
+        # The loop's own; or one that it watches, whose descriptor is closed with the loop.
+        self._timer: asyncio.TimerHandle | None = None
+        self._watched: weakref.ReferenceType[TimerFd] | None = None
 
     def set(self, sleeper: Sleeper, deadline: float) -> Alarm:
         """
@@ -90,7 +115,7 @@ class Timers:
             members.add(sleeper)
         else:
             self._sets[number] = {sleeper}
-            if self._timer is None or number < self._first:
+            if not self._pending or number < self._first:
                 self._start(number, now)
         return number
 
@@ -106,13 +131,57 @@ class Timers:
             del self._sets[alarm]
 
     def _start(self, number: int, now: float) -> None:
+        """Have :meth:`_fire` called when a set begins."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._first = number
-        self._timer = self._loop.call_later(max(number * STEP - now, 0), self._fire)
+        watched = self._watch()
+        if watched is not None:
+            watched.set(number * STEP)
+        else:
+            delay = max(number * STEP - now, 0)
+            self._timer = self._loop.call_later(delay, self._fire)
+        self._pending = True
+
+    def _watch(self) -> TimerFd | None:
+        """Return a timer that the loop watches, if there can be one."""
+        if not goes_by_system_clock(self._loop, self._now):
+            self._unwatch()
+            return None
+        watched = None if self._watched is None else self._watched()
+        if watched is not None:
+            return watched
+        make = direct_timer(self._loop)
+        if make is None:
+            return None
+        try:
+            watched = make()
+            # In an empty context: it serves connections of many.
+            contextvars.Context().run(
+                self._loop.add_reader, watched.fileno(), self._expired, watched
+            )
+        except OSError:
+            # There's no descriptor to spare: the loop's own timer has to do.
+            return None
+        self._watched = weakref.ref(watched)
+        return watched
+
+    def _unwatch(self) -> None:
+        watched = None if self._watched is None else self._watched()
+        if watched is not None:
+            self._watched = None
+            self._loop.remove_reader(watched.fileno())
+
+    def _expired(self, watched: TimerFd) -> None:
+        """Go on when the time has come of the timer that the loop watches."""
+        # Another callback in this turn of the loop may have set it again.
+        if watched.expired():
+            self._fire()
 
     def _fire(self) -> None:
         self._timer = None
+        self._pending = False
         # The loop fires timers up to one tick of its clock too early.
         current = max(int(self._now() / STEP), self._first)
         for number in sorted(number for number in self._sets if number <= current):
@@ -120,9 +189,11 @@ class Timers:
                 sleeper._deadline_near()
         if self._sets:
             self._start(min(self._sets), self._now())
+        else:
+            self._unwatch()
 
 
-# Connections keep the timers alive, and the timers keep the loop.
+# Connections keep the timers alive, and so does a loop that has a timer of theirs.
 known: weakref.WeakKeyDictionary[
     asyncio.AbstractEventLoop, weakref.ReferenceType[Timers]
 ] = weakref.WeakKeyDictionary()
@@ -139,7 +210,19 @@ def has_known_clock(loop: asyncio.AbstractEventLoop) -> bool:
     # latencies.
     return (
         not isinstance(loop, asyncio.BaseEventLoop)
-        or type(loop).time is asyncio.BaseEventLoop.time
+        or getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+    )
+
+
+def goes_by_system_clock(
+    loop: asyncio.AbstractEventLoop, now: Callable[[], float]
+) -> bool:
+    """Tell whether a loop and its connections go by a clock that timers of the system have."""
+    # Programs that test what depends on time put functions of their own in place.
+    return (
+        now is time.monotonic
+        and isinstance(now, types.BuiltinFunctionType)
+        and has_known_clock(loop)
     )
 
 
