@@ -3,6 +3,7 @@
 
 #include "broadcast.h"
 
+#include "ahead.h"
 #include "deflate.h"
 #include "hot.h"
 #include "sending.h"
@@ -10,6 +11,9 @@
 /* Lineages that are served at once. More of them are left to Python, which may unite
    them. */
 #define SERVED 4
+
+/* Connections taken from a collection at a time. */
+#define WINDOW 16
 
 /* Connections that share a compressor, and what they get. */
 typedef struct {
@@ -204,6 +208,80 @@ sort(Sorted *sorted, WsState *state, PyObject *connection, PyObject *const *args
                       : write_frame(sorted, state, connection, args[1], NULL);
 }
 
+/* Connections that are next: taken together, so that the memory can deliver several at a
+   time, and what they need while others are written to. */
+typedef struct {
+    PyObject *iterator; /* NULL: there are no more */
+    PyObject *error;    /* that it raised, or NULL */
+    PyObject *taken[WINDOW];
+    int first;
+    int count;
+    int room; /* how many may be taken together */
+} Audience;
+
+/* Programs see when an iterator of theirs is asked. */
+static int
+is_collection(PyObject *object)
+{
+    return PyAnySet_CheckExact(object) || PyList_CheckExact(object)
+           || PyTuple_CheckExact(object);
+}
+
+static void
+look_ahead(Audience *audience, WsState *state)
+{
+    for (int step = 0; step < WS_AHEAD_FRAME_STEPS; step++) {
+        int next = WS_AHEAD_FRAME_STEPS - step;
+        PyObject *connection = audience->taken[(audience->first + next) % WINDOW];
+
+        if (next < audience->count && PyObject_TypeCheck(connection, state->hot_type)) {
+            ws_ahead_of_frame((WsHot *)connection, step);
+        }
+    }
+}
+
+/* Return the next connection; NULL at the end, or with an exception. */
+static PyObject *
+next_connection(Audience *audience, WsState *state)
+{
+    PyObject *connection;
+
+    if (audience->count <= WS_AHEAD_FRAME_STEPS) {
+        while (audience->iterator != NULL && audience->count < audience->room) {
+            connection = PyIter_Next(audience->iterator);
+            if (connection == NULL) {
+                audience->error = PyErr_Occurred() ? ws_take_error() : NULL;
+                Py_CLEAR(audience->iterator);
+                break;
+            }
+            audience->taken[(audience->first + audience->count++) % WINDOW] = connection;
+        }
+    }
+    if (audience->count == 0) {
+        if (audience->error != NULL) {
+            ws_raise(audience->error);
+            audience->error = NULL;
+        }
+        return NULL;
+    }
+    look_ahead(audience, state);
+    connection = audience->taken[audience->first];
+    audience->first = (audience->first + 1) % WINDOW;
+    audience->count--;
+    return connection;
+}
+
+static void
+dismiss(Audience *audience)
+{
+    Py_CLEAR(audience->iterator);
+    Py_CLEAR(audience->error);
+    while (audience->count > 0) {
+        audience->count--;
+        Py_DECREF(audience->taken[(audience->first + audience->count) % WINDOW]);
+    }
+}
+
 static const char distribute_doc[] =
     "distribute($module, connections, frame, size, compress, /)\n"
     "--\n"
@@ -218,7 +296,8 @@ distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     WsState *state = ws_state(module);
     Sorted sorted = {0};
-    PyObject *iterator, *connection, *result = NULL;
+    Audience audience = {0};
+    PyObject *connection, *result = NULL;
     size_t size;
 
     if (nargs != 4 || !PyBytes_CheckExact(args[1])) {
@@ -230,17 +309,18 @@ distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (size == (size_t)-1 && PyErr_Occurred()) {
         return NULL;
     }
-    iterator = PyObject_GetIter(args[0]);
-    if (iterator == NULL) {
+    audience.iterator = PyObject_GetIter(args[0]);
+    if (audience.iterator == NULL) {
         return NULL;
     }
+    audience.room = is_collection(args[0]) ? WINDOW : 1;
     sorted.rest = PyList_New(0);
     sorted.failures = PyList_New(0);
     sorted.lineages = PyDict_New();
     if (sorted.rest == NULL || sorted.failures == NULL || sorted.lineages == NULL) {
         goto done;
     }
-    while ((connection = PyIter_Next(iterator)) != NULL) {
+    while ((connection = next_connection(&audience, state)) != NULL) {
         int sorting = sort(&sorted, state, connection, args, size);
 
         Py_DECREF(connection);
@@ -253,7 +333,7 @@ distribute(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     }
 done:
     forget_served(&sorted);
-    Py_DECREF(iterator);
+    dismiss(&audience);
     Py_XDECREF(sorted.rest);
     Py_XDECREF(sorted.failures);
     Py_XDECREF(sorted.lineages);

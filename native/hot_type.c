@@ -2,6 +2,7 @@
 
 #include "hot.h"
 
+#include "ahead.h"
 #include "call.h"
 #include "message.h"
 #include "method.h"
@@ -106,7 +107,7 @@ receiver_received(PyObject *protocol, size_t size)
 }
 
 static const WsReceiverOps receiver = {receiver_get_buffer, ws_hot_get_second,
-                                       receiver_received};
+                                       receiver_received, ws_hot_ahead};
 
 #endif
 

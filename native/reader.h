@@ -27,43 +27,22 @@ typedef struct {
     PyObject_HEAD
     WsState *state;
 
+    /* What every message touches comes first, for the processor's cache. */
     uint8_t *buf;
-    size_t size;     /* bytes of it that are filled */
-    size_t capacity; /* bytes of it, when it's our own */
-    PyObject *held;  /* bytes object that it belongs to, or NULL */
-    size_t pos;      /* the next byte to take */
-    size_t keep;     /* read() stops here, when `keeping`; set by drop() */
-
-    /* The frame being taken, when its payload isn't complete. */
-    uint64_t length;
-    uint64_t missing;
-
-    /* The message being taken. */
-    uint64_t message_size;
-    uint64_t fragments;
-
-    /* The same for the scan. */
-    uint64_t scan;
-    uint64_t scan_size;
-    uint64_t scan_fragments;
-    uint64_t scan_length;
-    size_t skipped;    /* bytes of control frames that the scan has passed */
+    size_t size;       /* bytes of it that are filled */
+    size_t pos;        /* the next byte to take */
+    uint64_t missing;  /* of the payload of the frame being taken */
+    uint64_t scan;     /* where the scan is */
     int64_t boundary;  /* end of the last message scanned that is complete */
     int64_t candidate; /* end of the last message scanned, here or to come */
     size_t ahead;      /* data frames scanned and not taken */
+    size_t skipped;    /* bytes of control frames that the scan has passed */
+    size_t capacity;   /* bytes of the buffer, when it's our own */
+    PyObject *held;    /* bytes object that it belongs to, or NULL */
+    PyObject *error;   /* the first error that the scan met, or NULL */
+    int64_t plain_limit; /* what a message in one frame is held to */
 
-    /* Limits as they were given; and as numbers, -1 for none. */
-    PyObject *message_limit;
-    PyObject *fragment_limit;
-    PyObject *max_fragments;
-    int64_t plain_limit;    /* what a message in one frame is held to */
-    int64_t message_bytes;
-    int64_t fragment_bytes;
-    int64_t fragment_count;
-
-    PyObject *error; /* the first error that the scan met, or NULL */
-
-    uint8_t key[4];
+    uint8_t key[4]; /* of the frame being taken */
     uint8_t head;
     uint8_t reserved; /* bits that extensions allow */
     uint8_t owner;    /* WS_BUFFER_... */
@@ -75,6 +54,26 @@ typedef struct {
     uint8_t compressed : 1;
     uint8_t scan_in_message : 1;
     uint8_t scan_compressed : 1;
+
+    size_t keep;     /* read() stops here, when `keeping`; set by drop() */
+    uint64_t length; /* of the frame being taken, when its payload isn't complete */
+
+    /* The message being taken. */
+    uint64_t message_size;
+    uint64_t fragments;
+
+    /* The same for the scan. */
+    uint64_t scan_size;
+    uint64_t scan_fragments;
+    uint64_t scan_length;
+
+    /* Limits as they were given; and as numbers, -1 for none. */
+    PyObject *message_limit;
+    PyObject *fragment_limit;
+    PyObject *max_fragments;
+    int64_t message_bytes;
+    int64_t fragment_bytes;
+    int64_t fragment_count;
 } WsReader;
 
 /* Payload of a frame, or a part of it, inside the reader's buffer. */

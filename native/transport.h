@@ -47,6 +47,9 @@ typedef struct {
     /* Process n bytes, n > 0. 1: if they filled the buffer, read on at once;
        0: wait for the loop to tell that there is more; -1: error. */
     int (*received)(PyObject *protocol, size_t n);
+    /* Bytes are going to come: fetch what that needs, in steps, see ahead.h. May be
+       NULL. */
+    void (*ahead)(PyObject *protocol, int step);
 } WsReceiverOps;
 
 #define WS_MAX_RECEIVERS 4

@@ -78,6 +78,70 @@ def test_plain_connections_are_written_to(loop):
     run_on(loop, scenario)
 
 
+def test_iterators_are_asked_for_one_connection_at_a_time():
+    """What a program's iterator does may depend on what was sent."""
+
+    async def scenario():
+        async with audience(3) as (connections, websockets):
+            sent = [connection._passed_by for connection in connections]
+
+            def everybody():
+                for number, connection in enumerate(connections):
+                    yield connection
+                    passed_by = [each._passed_by for each in connections]
+                    expected = [
+                        before + len(HELLO) * (index <= number)
+                        for index, before in enumerate(sent)
+                    ]
+                    assert passed_by == expected
+                raise ZeroDivisionError
+
+            with pytest.raises(ZeroDivisionError):
+                distribute(everybody(), HELLO, 5, compress)
+            for websocket in websockets:
+                assert await websocket.recv() == "Hello"
+
+    run_on("asyncio", scenario)
+
+
+def test_collections_that_change():
+    """Who was taken before gets the message; then the program hears of it."""
+
+    async def scenario():
+        large = b"\x82\x7f" + (2**24).to_bytes(8, "big") + bytes(2**24)
+        async with audience(20, max_size=None) as (connections, websockets):
+            everybody = set(connections)
+            order = list(everybody)
+            for websocket in websockets:
+                websocket.transport.pause_reading()
+            order[0]._check_congestion = everybody.clear
+            with pytest.raises(RuntimeError, match="changed size"):
+                distribute(everybody, large, 0, compress)
+            del order[0]._check_congestion
+            written = [each._passed_by >= len(large) for each in order]
+            assert written == [True] * 16 + [False] * 4
+
+    run_on("asyncio", scenario)
+
+
+def test_collections_whose_connections_stop_the_program():
+    """KeyboardInterrupt leaves the rest of a collection alone."""
+
+    async def scenario():
+        large = b"\x82\x7f" + (2**24).to_bytes(8, "big") + bytes(2**24)
+        async with audience(3, max_size=None) as (connections, websockets):
+            websockets[0].transport.pause_reading()
+            before = [each._passed_by for each in connections[1:]]
+            with (
+                failing(connections[0], KeyboardInterrupt()),
+                pytest.raises(KeyboardInterrupt),
+            ):
+                distribute(connections, large, 0, compress)
+            assert [each._passed_by for each in connections[1:]] == before
+
+    run_on("asyncio", scenario)
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_lineages(loop):
     """What connections share is compressed once; who shares nothing yet is left."""
