@@ -4,6 +4,7 @@
 
 #include "hot.h"
 
+#include "landing.h"
 #include "message.h"
 #include "method.h"
 #include "sending.h"
@@ -264,19 +265,6 @@ received_message(WsHot *hot, size_t size)
     return complete;
 }
 
-/* The message that's arriving, if payload may be put there. */
-static WsMessage *
-target_message(WsHot *hot)
-{
-    PyObject *object = ws_slot(hot->messages, hot->state->messages_message);
-
-    if (!Py_IS_TYPE(object, hot->state->message_type) || hot->receiver != NULL
-        || ((WsMessage *)object)->complete || ws_reader_missing(hot->reader) == 0) {
-        return NULL;
-    }
-    return (WsMessage *)object;
-}
-
 static void
 note_time(WsHot *hot)
 {
@@ -285,43 +273,10 @@ note_time(WsHot *hot)
 }
 
 int
-ws_hot_get_buffer(PyObject *connection, uint8_t **buffer, size_t *room)
-{
-    WsHot *hot = (WsHot *)connection;
-    WsMessage *message;
-
-    hot->room = 0;
-    if (hot->buffer == NULL || hot->buffer->lent) {
-        /* A loop runs inside another one. */
-        Py_XSETREF(hot->buffer, ws_buffer_new(hot->state));
-        if (hot->buffer == NULL) {
-            return -1;
-        }
-    }
-    *buffer = hot->buffer->memory;
-    *room = WS_READ_BUFFER;
-    message = hot->fast ? target_message(hot) : NULL;
-    if (message != NULL) {
-        uint64_t missing = ws_reader_missing(hot->reader);
-
-        hot->target = ws_message_reserve(message, message->size + missing, &hot->room);
-        if (hot->target == NULL) {
-            hot->room = 0;
-            return -1;
-        }
-        if (hot->room > missing) {
-            hot->room = (size_t)missing;
-        }
-        *buffer = hot->target;
-        *room = hot->room;
-    }
-    return 0;
-}
-
-int
 ws_hot_received(PyObject *connection, size_t size)
 {
     WsHot *hot = (WsHot *)connection;
+    size_t start = 0;
     int result = 0;
 
     note_time(hot);
@@ -339,6 +294,11 @@ ws_hot_received(PyObject *connection, size_t size)
         return done == NULL ? -1 : 0;
     }
     Py_INCREF(connection);
+#ifdef WS_SOCKETS
+    if (hot->expecting) {
+        ws_land(hot, &start, &size);
+    }
+#endif
     if (hot->room) {
         size_t rest = size > hot->room ? size - hot->room : 0;
 
@@ -353,7 +313,7 @@ ws_hot_received(PyObject *connection, size_t size)
         WsReadBuffer *buffer = (WsReadBuffer *)Py_NewRef(hot->buffer);
 
         buffer->lent = 1;
-        result = ws_reader_lend(hot->reader, buffer->memory, size);
+        result = ws_reader_lend(hot->reader, buffer->memory + start, size);
         if (result == 0) {
             result = process(hot);
         }
@@ -362,17 +322,6 @@ ws_hot_received(PyObject *connection, size_t size)
     }
     Py_DECREF(connection);
     return result;
-}
-
-void
-ws_hot_get_second(PyObject *connection, uint8_t **buffer, size_t *room)
-{
-    WsHot *hot = (WsHot *)connection;
-
-    if (hot->room && hot->room < WS_READ_BUFFER) {
-        *buffer = hot->buffer->memory;
-        *room = WS_READ_BUFFER;
-    }
 }
 
 int

@@ -10,6 +10,7 @@
 
 #include "common.h"
 #include "reader.h"
+#include "transport.h"
 #include "waiter.h"
 
 /* What all connections of a loop read into. */
@@ -17,6 +18,7 @@ typedef struct {
     PyObject_HEAD
     int lent; /* somebody is still looking at what was read last */
     uint8_t *memory;
+    PyObject *prepared; /* bytes object for a message that is expected, or NULL */
 } WsReadBuffer;
 
 /* Its size: what asyncio's transports read at a time. */
@@ -48,6 +50,9 @@ typedef struct {
     uint8_t *target;        /* where get_buffer() had the rest of a message put... */
     size_t room;            /* ...and how many bytes of it; 0: in the read buffer */
     int burst;              /* messages sent since something was received */
+    uint32_t expected;      /* size of the last message, if it was large; or 0 */
+    char steady;            /* the one before had the same size */
+    uint8_t expecting;      /* bytes of the header that the system was asked for */
     char fast;              /* attached, and nothing asks for the way in Python */
     char direct;            /* the waiting task may be run from here */
     char socket;            /* transport is one of ours, see socket.h */
@@ -84,8 +89,11 @@ int ws_fail(WsHot *hot);
 /* Where the transport puts what it receives, and how many bytes fit: 0 or -1. */
 int ws_hot_get_buffer(PyObject *connection, uint8_t **buffer, size_t *room);
 
-/* Where it puts what doesn't fit there, if it can; else nothing changes. */
-void ws_hot_get_second(PyObject *connection, uint8_t **buffer, size_t *room);
+#ifdef WS_SOCKETS
+/* The same in up to three parts, of which the first describes that place; return how
+   many. */
+int ws_hot_get_parts(PyObject *connection, struct iovec parts[3]);
+#endif
 
 /* Process what the transport put there. It may run the task that waits for a message.
    0, or -1 with an exception of that task which must stop the loop. */

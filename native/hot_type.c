@@ -4,6 +4,7 @@
 
 #include "ahead.h"
 #include "call.h"
+#include "landing.h"
 #include "message.h"
 #include "method.h"
 #include "sending.h"
@@ -35,56 +36,6 @@ ws_monotonic(void)
 #endif
 }
 
-/* -- the buffer of a loop -------------------------------------------------- */
-
-WsReadBuffer *
-ws_buffer_new(WsState *state)
-{
-    WsReadBuffer *buffer = PyObject_New(WsReadBuffer, state->buffer_type);
-
-    if (buffer == NULL) {
-        return NULL;
-    }
-    buffer->lent = 0;
-    buffer->memory = PyMem_Malloc(WS_READ_BUFFER);
-    if (buffer->memory == NULL) {
-        Py_DECREF(buffer);
-        PyErr_NoMemory();
-        return NULL;
-    }
-    return buffer;
-}
-
-static PyObject *
-buffer_create(PyTypeObject *type, PyObject *Py_UNUSED(args),
-              PyObject *Py_UNUSED(kwargs))
-{
-    return (PyObject *)ws_buffer_new((WsState *)PyType_GetModuleState(type));
-}
-
-static void
-buffer_dealloc(WsReadBuffer *buffer)
-{
-    PyTypeObject *type = Py_TYPE(buffer);
-
-    PyMem_Free(buffer->memory);
-    PyObject_Free(buffer);
-    Py_DECREF(type);
-}
-
-static PyType_Slot buffer_slots[] = {
-    {Py_tp_new, buffer_create},
-    {Py_tp_dealloc, buffer_dealloc},
-    {0, NULL},
-};
-
-static PyType_Spec buffer_spec = {
-    .name = "websockets.speedups.ReadBuffer",
-    .basicsize = sizeof(WsReadBuffer),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = buffer_slots,
-};
-
 /* -- what transports call -------------------------------------------------- */
 
 #ifdef WS_SOCKETS
@@ -106,7 +57,7 @@ receiver_received(PyObject *protocol, size_t size)
     return ws_hot_received(protocol, size) < 0 ? -1 : 1;
 }
 
-static const WsReceiverOps receiver = {receiver_get_buffer, ws_hot_get_second,
+static const WsReceiverOps receiver = {receiver_get_buffer, ws_hot_get_parts,
                                        receiver_received, ws_hot_ahead};
 
 #endif
@@ -140,6 +91,7 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
                      room);
         return NULL;
     }
+    hot->expecting = 0; /* a socket was asked, and had nothing */
     hot->handed++;
     result = ws_hot_received(self, (size_t)size);
     hot->handed--;
@@ -435,11 +387,8 @@ ws_add_hot(PyObject *module)
 {
     WsState *state = ws_state(module);
 
-    state->buffer_type = (PyTypeObject *)PyType_FromModuleAndSpec(
-        module, &buffer_spec, NULL);
     state->hot_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &hot_spec, NULL);
-    if (state->buffer_type == NULL || state->hot_type == NULL
-        || PyModule_AddObjectRef(module, "ReadBuffer", (PyObject *)state->buffer_type) < 0
+    if (state->hot_type == NULL || ws_add_buffer(module) < 0
         || PyModule_AddObjectRef(module, "Hot", (PyObject *)state->hot_type) < 0
         || ws_add_waiter(module) < 0 || ws_add_method(module) < 0
         || ws_add_call(module) < 0) {

@@ -63,17 +63,16 @@ static int
 read_in_c(WsSocket *self, uint8_t *buffer, size_t room)
 {
     PyObject *protocol = self->protocol;
-    struct iovec parts[2] = {{buffer, room}, {NULL, 0}};
-    uint8_t *second = NULL;
+    struct iovec parts[3] = {{buffer, room}, {NULL, 0}, {NULL, 0}};
+    int count = 1;
     Py_ssize_t size;
     int rc;
 
-    if (self->receiver->get_second != NULL) {
-        self->receiver->get_second(protocol, &second, &parts[1].iov_len);
-        parts[1].iov_base = second;
-        room += parts[1].iov_len;
+    if (self->receiver->get_parts != NULL) {
+        count = self->receiver->get_parts(protocol, parts);
     }
-    size = receive_parts(self, parts, second == NULL ? 1 : 2);
+    room = parts[0].iov_len + parts[1].iov_len + parts[2].iov_len;
+    size = receive_parts(self, parts, count);
     if (size <= 0) {
         return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
     }

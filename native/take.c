@@ -5,6 +5,7 @@
 #include "take.h"
 
 #include "deflate.h"
+#include "landing.h"
 #include "message.h"
 
 #define RSV1 0x40
@@ -142,6 +143,9 @@ take_message(WsHot *hot, PyObject *object, int as_text, PyObject **result)
         }
     }
     else {
+        if (!text && message->size >= WS_LARGE && message->ends.count == 1) {
+            ws_note_size(hot, message->size);
+        }
         data = ws_message_take(message);
         if (data == NULL) {
             Py_DECREF(message);
@@ -179,6 +183,9 @@ take_frame(WsHot *hot, int as_text, PyObject **result)
     }
     if (as_text < 0 || as_text == text) {
         /* Most messages. Text that isn't UTF-8 is left to the session. */
+        if (!text && part.size >= WS_LARGE) {
+            ws_note_size(hot, part.size);
+        }
         taken = ws_part_message(&part, result);
         if (taken > 0) {
             ws_reader_commit(hot->reader, &part);

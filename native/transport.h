@@ -41,9 +41,9 @@ typedef struct {
     /* Say where to put bytes, and how many fit: 0, or -1 with an exception set. When
        it leaves *buffer at NULL, Python's methods are called this time. */
     int (*get_buffer)(PyObject *protocol, uint8_t **buffer, size_t *room);
-    /* After that: say where to put what doesn't fit there, if anywhere. A transport
-       needn't ask. */
-    void (*get_second)(PyObject *protocol, uint8_t **buffer, size_t *room);
+    /* After that: replace that place, which parts[0] describes, by as many parts as are
+       returned, to be filled in order. NULL, or a transport needn't ask. */
+    int (*get_parts)(PyObject *protocol, struct iovec parts[3]);
     /* Process n bytes, n > 0. 1: if they filled the buffer, read on at once;
        0: wait for the loop to tell that there is more; -1: error. */
     int (*received)(PyObject *protocol, size_t n);
