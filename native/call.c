@@ -184,6 +184,11 @@ call_next(WsCall *call)
     PyObject *value = NULL;
     PySendResult outcome = step(call, Py_None, &value);
 
+    if (outcome == PYGEN_RETURN && value == Py_None) {
+        /* No exception is needed to say so, which costs a tenth of a small send(). */
+        Py_DECREF(value);
+        return NULL;
+    }
     return as_iteration(call, outcome, value);
 }
 
