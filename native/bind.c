@@ -39,7 +39,8 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     WsState *state = ws_state(module);
     Py_ssize_t session_messages, session_protocol, session_streaming, session_wanted;
     Py_ssize_t session_reading_paused, messages_message, messages_frames, output_paused;
-    Py_ssize_t protocol_state, protocol_writes, protocol_continues;
+    Py_ssize_t protocol_state, protocol_writes, protocol_continues, protocol_send_frame;
+    Py_ssize_t protocol_max_message, protocol_max_fragment;
 
     if (nargs != 9) {
         PyErr_Format(PyExc_TypeError, "bind() takes 9 arguments (%zd given)", nargs);
@@ -60,7 +61,10 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         || (output_paused = ws_slot_offset(args[2], "paused")) < 0
         || (protocol_state = ws_slot_offset(args[3], "_state")) < 0
         || (protocol_writes = ws_slot_offset(args[3], "writes")) < 0
-        || (protocol_continues = ws_slot_offset(args[3], "expect_continuation_frame")) < 0) {
+        || (protocol_continues = ws_slot_offset(args[3], "expect_continuation_frame")) < 0
+        || (protocol_send_frame = ws_slot_offset(args[3], "_send_frame")) < 0
+        || (protocol_max_message = ws_slot_offset(args[3], "max_message_size")) < 0
+        || (protocol_max_fragment = ws_slot_offset(args[3], "max_fragment_size")) < 0) {
         return NULL;
     }
     state->session_messages = session_messages;
@@ -74,6 +78,9 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     state->protocol_state = protocol_state;
     state->protocol_writes = protocol_writes;
     state->protocol_continues = protocol_continues;
+    state->protocol_send_frame = protocol_send_frame;
+    state->protocol_max_message = protocol_max_message;
+    state->protocol_max_fragment = protocol_max_fragment;
     Py_XSETREF(state->session_type, (PyTypeObject *)Py_NewRef(args[0]));
     Py_XSETREF(state->output_type, (PyTypeObject *)Py_NewRef(args[2]));
     Py_XSETREF(state->protocol_type, (PyTypeObject *)Py_NewRef(args[3]));

@@ -95,6 +95,9 @@ typedef struct WsState {
     Py_ssize_t protocol_state;
     Py_ssize_t protocol_writes;
     Py_ssize_t protocol_continues;
+    Py_ssize_t protocol_send_frame;
+    Py_ssize_t protocol_max_message;
+    Py_ssize_t protocol_max_fragment;
 
     /* http.c: the Date header, and the second that it's for. */
     int64_t date_second;

@@ -46,7 +46,6 @@ typedef struct {
     Py_ssize_t high;        /* frames read ahead above which reading pauses; -1: none */
     Py_ssize_t low;         /* frames down to which it stays paused */
     Py_ssize_t limit;       /* the same in bytes */
-    Py_ssize_t inflate_limit; /* bytes a message may inflate to; -1: any number */
     uint8_t *target;        /* where get_buffer() had the rest of a message put... */
     size_t room;            /* ...and how many bytes of it; 0: in the read buffer */
     int burst;              /* messages sent since something was received */
@@ -65,7 +64,6 @@ typedef struct {
     char waking;            /* the task that received runs, called from here */
     char flushing;          /* the loop is going to flush what is corked */
     char lost;              /* the transport is gone */
-    char limits_frames;     /* frames of a message have a limit of their own */
     char overridden;        /* a subclass wants to see bytes arrive */
     char patched;           /* it has, or had, a recv() of its own */
     char corking;           /* the program wants bursts joined */

@@ -142,10 +142,10 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
 {
     WsState *state = hot->state;
     PyObject *session, *output, *deflate;
-    Py_ssize_t high, low, limit, frame_limit;
+    Py_ssize_t high, low, limit;
 
-    if (nargs != 10 || state->session_type == NULL) {
-        PyErr_SetString(PyExc_TypeError, "_begin() takes 10 arguments, after bind()");
+    if (nargs != 9 || state->session_type == NULL) {
+        PyErr_SetString(PyExc_TypeError, "_begin() takes 9 arguments, after bind()");
         return NULL;
     }
     session = args[0];
@@ -156,8 +156,7 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
         || !PyObject_TypeCheck(ws_slot(session, state->session_protocol),
                                state->protocol_type)
         || optional_size(args[5], &high) < 0 || optional_size(args[6], &low) < 0
-        || optional_size(args[7], &limit) < 0
-        || optional_size(args[8], &frame_limit) < 0) {
+        || optional_size(args[7], &limit) < 0) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_TypeError, "_begin() takes a session and an output");
         }
@@ -175,12 +174,8 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
     hot->high = high;
     hot->low = low < 0 ? PY_SSIZE_T_MAX : low;
     hot->limit = limit;
-    hot->inflate_limit = limit < 0 || (frame_limit >= 0 && frame_limit < limit)
-                             ? frame_limit
-                             : limit;
-    hot->limits_frames = frame_limit >= 0;
     hot->client = !hot->reader->masked;
-    hot->direct = args[9] == Py_True;
+    hot->direct = args[8] == Py_True;
     hot->fast = 1;
     hot->overridden = (char)overrides(hot, "get_buffer")
                       || overrides(hot, "buffer_updated");

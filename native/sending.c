@@ -97,10 +97,12 @@ ws_is_clear(WsHot *hot)
     WsState *state = hot->state;
     PyObject *writes;
 
-    /* Programs may set the state, and have the protocol queue what they like. */
+    /* Programs may set the state, have the protocol queue what they like, and replace
+       its send_frame(). */
     if (!hot->fast || hot->congested || hot->sending_fragments
         || ws_slot(hot->protocol, state->protocol_state) != state->open
         || ws_slot(hot->protocol, state->protocol_continues) != Py_False
+        || ws_slot(hot->protocol, state->protocol_send_frame) != Py_None
         || !ws_may_write(hot)) {
         return 0;
     }

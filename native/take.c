@@ -34,7 +34,9 @@ is_ordinary(WsHot *hot, PyObject *object)
 
     return Py_IS_TYPE(object, hot->state->message_type) && message->complete
            && !message->streamed && message->size
-           && (!message->compressed || (hot->deflate != NULL && !hot->limits_frames));
+           && (!message->compressed
+               || (hot->deflate != NULL
+                   && ws_slot(hot->protocol, hot->state->protocol_max_fragment) == Py_None));
 }
 
 int
@@ -99,6 +101,34 @@ fail_at(WsHot *hot)
     return PyErr_ExceptionMatches(PyExc_Exception) && ws_fail(hot) == 0 ? 2 : -1;
 }
 
+/* -1: no limit; -2: Python has to look at it. */
+static Py_ssize_t
+limit_of(PyObject *object)
+{
+    Py_ssize_t size;
+
+    if (object == Py_None) {
+        return -1;
+    }
+    size = object != NULL && PyLong_CheckExact(object) ? PyNumber_AsSsize_t(object, NULL)
+                                                       : -1;
+    return size < 0 ? -2 : size;
+}
+
+/* Bytes that a message may inflate to, as above. Programs may change it at any time. */
+static Py_ssize_t
+inflate_limit(WsHot *hot)
+{
+    WsState *state = hot->state;
+    Py_ssize_t message = limit_of(ws_slot(hot->protocol, state->protocol_max_message));
+    Py_ssize_t frame = limit_of(ws_slot(hot->protocol, state->protocol_max_fragment));
+
+    if (message == -2 || frame == -2) {
+        return -2;
+    }
+    return message < 0 || (frame >= 0 && frame < message) ? frame : message;
+}
+
 /* Make what recv() returns of a payload; it takes the reference. */
 static int
 finish(WsHot *hot, PyObject *data, int text, int checked, int as_text, PyObject **result)
@@ -134,9 +164,13 @@ take_message(WsHot *hot, PyObject *object, int as_text, PyObject **result)
     int taken = 1;
 
     if (message->compressed) {
-        taken = ws_inflate_message(hot->state, hot->deflate,
-                                   (const uint8_t *)PyBytes_AS_STRING(message->data),
-                                   message->size, NULL, hot->inflate_limit, &data);
+        Py_ssize_t limit = inflate_limit(hot);
+
+        taken = limit == -2 ? 0
+                            : ws_inflate_message(
+                                  hot->state, hot->deflate,
+                                  (const uint8_t *)PyBytes_AS_STRING(message->data),
+                                  message->size, NULL, limit, &data);
         if (taken == 0) {
             Py_DECREF(message);
             return 2;
@@ -170,9 +204,12 @@ take_frame(WsHot *hot, int as_text, PyObject **result)
     }
     text = (part.head & OPCODE) == TEXT;
     if (part.head & RSV1) {
-        taken = ws_inflate_message(hot->state, hot->deflate, part.payload, part.size,
-                                   part.masked ? part.key : NULL, hot->inflate_limit,
-                                   &data);
+        Py_ssize_t limit = inflate_limit(hot);
+
+        taken = limit == -2
+                    ? 0
+                    : ws_inflate_message(hot->state, hot->deflate, part.payload, part.size,
+                                         part.masked ? part.key : NULL, limit, &data);
         if (taken != 0) {
             ws_reader_commit(hot->reader, &part);
         }

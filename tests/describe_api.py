@@ -60,6 +60,10 @@ def describe_class(cls):
             bound = inspect.getattr_static(cls, name)
             if isinstance(bound, (classmethod, staticmethod)):
                 bound = bound.__func__
+            # Other descriptors, too, may show the class a function.
+            shown = getattr(cls, name, None)
+            if inspect.isfunction(shown):
+                bound = shown
             if inspect.isfunction(bound):
                 members[name] = {"kind": "callable", "of": describe_parameters(bound)}
             elif inspect.isclass(value):

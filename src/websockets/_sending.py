@@ -8,8 +8,9 @@ Doesn't know: what was received.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from types import MethodType
+from typing import TYPE_CHECKING, Any
 
 from ._codec import serialize_frame, serialize_in_pieces
 from ._ending import Ending
@@ -41,6 +42,26 @@ CLOSE = FIN | Opcode.CLOSE
 LARGE = 65536
 
 
+class Replaceable:
+    """The method ``send_frame()``: what replaces it on an object is kept in a slot."""
+
+    def __init__(self, function: Callable[[Any, Frame], None]) -> None:
+        self._function = function
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self._function
+        if instance._send_frame is not None:
+            return instance._send_frame
+        return MethodType(self._function, instance)
+
+    def __set__(self, instance: Any, function: Callable[[Frame], None]) -> None:
+        instance._send_frame = function
+
+    def __delete__(self, instance: Any) -> None:
+        instance._send_frame = None
+
+
 class SendingHalf(Ending):
     """
     What :class:`~websockets.protocol.Protocol` sends.
@@ -49,11 +70,12 @@ class SendingHalf(Ending):
     """
 
     # What native code looks at before each message; the rest is in the instance's dict.
-    __slots__ = ("_state", "expect_continuation_frame", "writes")
+    __slots__ = ("_send_frame", "_state", "expect_continuation_frame", "writes")
 
     logger: LoggerLike
     debug: bool
     side: Side
+    _send_frame: Callable[[Frame], None] | None
     _state: State
     lazy: bool
     frame_reader: FrameReader | None
@@ -88,6 +110,8 @@ class SendingHalf(Ending):
         self.writes: list[bytes] = []
         #: Whether a fragmented message is being sent.
         self.expect_continuation_frame = False
+        # What a program has put in the place of send_frame().
+        self._send_frame = None
 
     def data_to_send(self) -> list[bytes]:
         """
@@ -278,6 +302,7 @@ class SendingHalf(Ending):
             raise InvalidState(f"connection is {self._state.name.lower()}")
         self.send_frame(Frame(opcode, data))
 
+    @Replaceable
     def send_frame(self, frame: Frame) -> None:
         """
         Queue a frame; every frame passes here, when a subclass overrides this.

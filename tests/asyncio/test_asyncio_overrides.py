@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
+from http import HTTPStatus
 
 import pytest
 
@@ -171,5 +173,67 @@ def test_handshake_failures_are_of_one_family():
         async with serving(subprotocols=["chat"]) as server:
             with pytest.raises(InvalidHandshake):
                 await connect(uri_of(server))
+
+    run(scenario)
+
+
+def test_send_frame_is_replaced_while_the_connection_is_open():
+    """Each frame passes a function that a program has put there, until it's removed."""
+
+    async def scenario():
+        async with serving() as server, connect(uri_of(server)) as websocket:
+            protocol, seen = websocket.protocol, []
+            await websocket.send("before")
+            original = protocol.send_frame
+
+            def record(frame):
+                seen.append(bytes(frame.data))
+                original(frame)
+
+            protocol.send_frame = record
+            assert protocol.send_frame is record
+            await websocket.send("small")
+            await websocket.send(b"x" * 5000)
+            del protocol.send_frame
+            await websocket.send("after")
+            assert seen == [b"small", b"x" * 5000]
+            assert [await websocket.recv() for _ in range(4)] == [
+                *("before", "small", b"x" * 5000, "after")
+            ]
+
+    run(scenario)
+    assert inspect.isfunction(ClientProtocol.send_frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "size"),
+    [
+        ("max_message_size", 4999, None),
+        ("max_message_size", None, 2**20 + 1),
+        ("max_fragment_size", 4999, None),
+        ("max_fragment_size", 5000, 5000),
+        # Numbers of any kind.
+        ("max_message_size", HTTPStatus.OK, None),
+    ],
+)
+def test_limits_change_while_the_connection_is_open(name, value, size):
+    """What a compressed message may inflate to is what the protocol says then."""
+
+    async def scenario():
+        async with (
+            serving(max_size=None) as server,
+            connect(uri_of(server)) as websocket,
+        ):
+            await websocket.send("x" * 5000)
+            assert await websocket.recv() == "x" * 5000
+            setattr(websocket.protocol, name, value)
+            await websocket.send("x" * (size or 5000))
+            if size:
+                assert await websocket.recv() == "x" * size
+            else:
+                with pytest.raises(
+                    ConnectionClosed, match=f"exceeds limit of {value:d} "
+                ):
+                    await websocket.recv()
 
     run(scenario)

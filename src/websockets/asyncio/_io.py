@@ -300,7 +300,6 @@ class ConnectionIO(
             high,
             low,
             protocol.max_message_size,
-            protocol.max_fragment_size,
             DIRECT_WAKE and not self.loop.get_debug(),
         )
 
