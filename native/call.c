@@ -22,10 +22,18 @@ typedef struct {
 PyObject *
 ws_call_new(WsMethod *method, WsHot *hot, PyObject *argument)
 {
-    WsCall *call = PyObject_GC_New(WsCall, method->state->call_type);
+    WsState *state = method->state;
+    WsCall *call = state->spare_call;
 
-    if (call == NULL) {
-        return NULL;
+    if (call != NULL) {
+        state->spare_call = NULL;
+        (void)PyObject_Init((PyObject *)call, state->call_type);
+    }
+    else {
+        call = PyObject_GC_New(WsCall, state->call_type);
+        if (call == NULL) {
+            return NULL;
+        }
     }
     call->method = (WsMethod *)Py_NewRef(method);
     call->hot = (WsHot *)Py_NewRef(hot);
@@ -344,6 +352,7 @@ static void
 call_dealloc(WsCall *call)
 {
     PyTypeObject *type = Py_TYPE(call);
+    WsState *state = call->method->state;
 
     PyObject_GC_UnTrack(call);
     if (call->status == NEW) {
@@ -356,7 +365,13 @@ call_dealloc(WsCall *call)
     Py_XDECREF(call->inner);
     Py_DECREF(call->hot);
     Py_DECREF(call->method);
-    PyObject_GC_Del(call);
+    /* Most calls follow the end of another one. Without its type, nobody asks again. */
+    if (state->spare_call == NULL && state->call_type != NULL) {
+        state->spare_call = call;
+    }
+    else {
+        PyObject_GC_Del(call);
+    }
     Py_DECREF(type);
 }
 
@@ -404,4 +419,14 @@ ws_add_call(PyObject *module)
     state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_spec,
                                                                 NULL);
     return state->call_type == NULL ? -1 : 0;
+}
+
+void
+ws_clear_call(WsState *state)
+{
+    Py_CLEAR(state->call_type);
+    if (state->spare_call != NULL) {
+        PyObject_GC_Del(state->spare_call);
+        state->spare_call = NULL;
+    }
 }

@@ -10,6 +10,7 @@
 #include "method.h"
 
 int ws_add_call(PyObject *module);
+void ws_clear_call(WsState *state);
 
 /* Return a coroutine that does what the method does when it is awaited. */
 PyObject *ws_call_new(WsMethod *method, WsHot *hot, PyObject *argument);

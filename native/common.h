@@ -73,6 +73,7 @@ typedef struct WsState {
     PyTypeObject *buffer_type;
     PyTypeObject *hot_type;
     PyObject *methods[3]; /* by kind, see method.h */
+    void *spare_call;     /* memory of a call that ended, see call.c, or NULL */
     PyObject *stop;       /* a StopIteration to use again, or NULL */
 
     /* See bind.c. */

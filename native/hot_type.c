@@ -424,7 +424,7 @@ ws_hot_clear(WsState *state)
 {
     Py_CLEAR(state->waiter_type);
     Py_CLEAR(state->method_type);
-    Py_CLEAR(state->call_type);
+    ws_clear_call(state);
     Py_CLEAR(state->buffer_type);
     Py_CLEAR(state->hot_type);
     for (size_t i = 0; i < Py_ARRAY_LENGTH(state->methods); i++) {

@@ -16,6 +16,7 @@ ws_waiter_renew(WsState *state, WsWaiter **slot, PyObject *loop)
         }
         waiter->state = state;
         waiter->loop = Py_NewRef(loop);
+        waiter->get_loop = NULL;
         waiter->wakeup = waiter->context = waiter->message = NULL;
         PyObject_GC_Track(waiter);
         Py_XSETREF(*slot, waiter);
@@ -218,9 +219,22 @@ waiter_cancelled(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
 }
 
 static PyObject *
-waiter_get_loop(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+return_self(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return Py_NewRef(waiter->loop);
+    return Py_NewRef(self);
+}
+
+static PyMethodDef get_loop_method = {"get_loop", return_self, METH_NOARGS, NULL};
+
+/* Tasks ask for it whenever they wait: making a bound method each time costs more than
+   all else about it. */
+static PyObject *
+waiter_get_get_loop(WsWaiter *waiter, void *Py_UNUSED(closure))
+{
+    if (waiter->get_loop == NULL) {
+        waiter->get_loop = PyCFunction_New(&get_loop_method, waiter->loop);
+    }
+    return Py_XNewRef(waiter->get_loop);
 }
 
 static PyObject *
@@ -251,6 +265,7 @@ waiter_traverse(WsWaiter *waiter, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(waiter));
     Py_VISIT(waiter->loop);
+    Py_VISIT(waiter->get_loop);
     Py_VISIT(waiter->wakeup);
     Py_VISIT(waiter->context);
     Py_VISIT(waiter->message);
@@ -261,6 +276,7 @@ static int
 waiter_clear(WsWaiter *waiter)
 {
     Py_CLEAR(waiter->loop);
+    Py_CLEAR(waiter->get_loop);
     Py_CLEAR(waiter->wakeup);
     Py_CLEAR(waiter->context);
     Py_CLEAR(waiter->message);
@@ -287,13 +303,13 @@ static PyMethodDef waiter_methods[] = {
      METH_FASTCALL | METH_KEYWORDS, NULL},
     {"done", (PyCFunction)waiter_done, METH_NOARGS, NULL},
     {"cancelled", (PyCFunction)waiter_cancelled, METH_NOARGS, NULL},
-    {"get_loop", (PyCFunction)waiter_get_loop, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef waiter_getset[] = {
     {"_asyncio_future_blocking", (getter)waiter_get_blocking,
      (setter)waiter_set_blocking, NULL, NULL},
+    {"get_loop", (getter)waiter_get_get_loop, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -12,6 +12,7 @@ typedef struct {
     PyObject_HEAD
     WsState *state;
     PyObject *loop;
+    PyObject *get_loop; /* a function that returns it */
     PyObject *wakeup;  /* what the task wants to be called; NULL before and after */
     PyObject *context; /* where */
     PyObject *message; /* of cancel(), or NULL */
