@@ -76,7 +76,8 @@ start(WsSocket *self, PyObject *protocol)
     return ws_socket_start(self, protocol) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* Hand the socket to somebody else; the transport doesn't call its protocol again. */
+/* Hand the socket to somebody else; the transport doesn't call its protocol again. Not for
+   programs, whose tasks would wait for it: asyncio's transports have no such method. */
 static PyObject *
 detach(WsSocket *self, PyObject *Py_UNUSED(none))
 {
@@ -350,7 +351,7 @@ static PyMethodDef methods[] = {
     {"abort", (PyCFunction)abort_transport, METH_NOARGS, NULL},
     {"can_write_eof", can_write_eof, METH_NOARGS, NULL},
     {"close", (PyCFunction)close_transport, METH_NOARGS, NULL},
-    {"detach", (PyCFunction)detach, METH_NOARGS, NULL},
+    {"_detach", (PyCFunction)detach, METH_NOARGS, NULL},
     {"get_extra_info", (PyCFunction)(void (*)(void))get_extra_info,
      METH_VARARGS | METH_KEYWORDS, NULL},
     {"get_protocol", (PyCFunction)get_protocol, METH_NOARGS, NULL},

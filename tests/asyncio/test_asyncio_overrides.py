@@ -237,3 +237,14 @@ def test_limits_change_while_the_connection_is_open(name, value, size):
                     await websocket.recv()
 
     run(scenario)
+
+
+def test_no_program_takes_the_socket_away():
+    """Transports have no way to end without a word to who waits, as asyncio's haven't."""
+
+    async def scenario():
+        async with serving() as server, connect(uri_of(server)) as websocket:
+            assert not hasattr(websocket.transport, "detach")
+            assert not hasattr(websocket.transport.get_extra_info("socket"), "detach")
+
+    run(scenario)

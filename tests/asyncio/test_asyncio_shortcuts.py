@@ -548,6 +548,28 @@ def test_each_message_leaves_at_once(loop):
 
 
 @loops
+@pytest.mark.parametrize("behind", [b"", b"\x81\x07in pa", b"\x01\x04part"])
+def test_the_answer_to_the_last_message_leaves_at_once(loop, behind):
+    """With it leave the others; whatever is to come, no message is left to answer."""
+
+    async def scenario():
+        async with talking() as (connection, peer):
+
+            async def answer():
+                for _ in range(3):
+                    await connection.send(await connection.recv())
+                # In the same step of the task: it hasn't waited.
+                return frames_of(peer.recv(100))
+
+            answering = asyncio.create_task(answer())
+            await asyncio.sleep(0)
+            peer.send(b"\x81\x03one\x81\x03two\x81\x05three" + behind)
+            assert await answering == [b"one", b"two", b"three"]
+
+    run_on(loop, scenario)
+
+
+@loops
 @pytest.mark.parametrize("logged", [False, True])
 def test_joined_messages(loop, logged):
     """With `join_sends`, small messages of a burst leave together, in order."""

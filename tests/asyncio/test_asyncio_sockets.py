@@ -44,18 +44,18 @@ def test_detaching(loop):
         transport = await open_transport("direct", sock, protocol)
         transport.write(bytes(2**20))
         with pytest.raises(BlockingIOError, match="bytes wait to be written"):
-            transport.detach()
+            transport._detach()
         reading = Peer(peer)
         await reading.receive(2**20)
         await until(lambda: not transport.get_write_buffer_size())
-        assert transport.detach() is sock
+        assert transport._detach() is sock
         assert transport.is_closing()
         assert transport.get_extra_info("sockname") == sock.getsockname()
         assert transport.get_protocol() is None
         transport.abort()
         transport.close()
         with pytest.raises(ConnectionResetError):
-            transport.detach()
+            transport._detach()
         await reading.send(b"hello")
         loop = asyncio.get_running_loop()
         assert await loop.sock_recv(sock, 10) == b"hello"
@@ -74,7 +74,7 @@ def test_detaching_what_was_accepted(loop):
         protocol = Plain()
         transport, peer, poller = await accepted_transport(protocol)
         assert poller.transports() == [transport]
-        sock = transport.detach()
+        sock = transport._detach()
         assert poller.transports() == []
         assert sock.getpeername() == peer.getsockname()
         emptied = []
@@ -96,7 +96,7 @@ def test_detaching_before_the_end_is_reported(loop):
         transport = await open_transport("direct", sock, protocol)
         transport.close()
         with pytest.raises(ConnectionResetError):
-            transport.detach()
+            transport._detach()
         await until(lambda: "lost" in protocol.names())
         peer.close()
 
@@ -182,7 +182,7 @@ def test_protocols_fail_after_they_detached(monkeypatch):
     """An exception is reported somewhere when the transport has no loop any more."""
 
     def detach_and_fail(protocol):
-        sockets.append(protocol.transport.detach())
+        sockets.append(protocol.transport._detach())
         raise ZeroDivisionError
 
     async def scenario():
@@ -272,7 +272,7 @@ def test_sockets_without_a_peer():
         with socket.socket() as sock:
             transport = SocketTransport(asyncio.get_running_loop(), sock)
             assert transport.get_extra_info("peername") is None
-            assert transport.detach() is sock
+            assert transport._detach() is sock
 
     run_on("asyncio", scenario)
 
@@ -312,7 +312,7 @@ def test_transports_without_a_socket():
     assert transport.get_extra_info("sockname") is None
     assert transport.get_extra_info("peername") is None
     with pytest.raises(ConnectionResetError):
-        transport.detach()
+        transport._detach()
     with pytest.raises(RuntimeError, match="started once"):
         transport.start(Plain())
 
@@ -405,7 +405,7 @@ def test_descriptors_are_used_again_at_once(loop):
             if "lost" in other.names() or late.transport is not None:
                 return
             fd = other.transport.get_extra_info("socket").fileno()
-            other.transport.detach().close()
+            other.transport._detach().close()
             crowd.accept(late)
             assert late.transport.get_extra_info("socket").fileno() == fd
 

@@ -126,7 +126,7 @@ def unix():
 
 def tcp():
     case = Case()
-    return Kept(partial(SocketTransport, Loop(), case.transport.detach()), case)
+    return Kept(partial(SocketTransport, Loop(), case.transport._detach()), case)
 
 
 def told(make, data=b"hello"):
@@ -193,7 +193,7 @@ def pieces():
 
 def taking():
     crowd = Crowd(1)
-    return Kept(crowd.poller.transports()[0].detach, crowd)
+    return Kept(crowd.poller.transports()[0]._detach, crowd)
 
 
 def emptied():
@@ -216,7 +216,7 @@ OPERATIONS = {
     "close": lambda: Case().transport.close,
     "abort": lambda: congested().transport.abort,
     "end": lambda: closed().loop.run,
-    "detach": lambda: Kept(Case().transport.detach),
+    "detach": lambda: Kept(Case().transport._detach),
     "set limits": lambda: partial(Case().transport.set_write_buffer_limits, 9**9, 9**8),
     "get limits": lambda: Case().transport.get_write_buffer_limits,
     "local address": lambda: partial(Case().transport.get_extra_info, "sockname"),

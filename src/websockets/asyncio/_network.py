@@ -271,7 +271,7 @@ class AsyncioStream(asyncio.Protocol):
 
     async def _hand_over(self) -> None:
         """Give the socket to the loop, whose TLS needs a transport of its own."""
-        sock = cast("SocketTransport", self.transport).detach()
+        sock = cast("SocketTransport", self.transport)._detach()
         other = AsyncioStream(self._loop)
         try:
             await getattr(self._loop, method_for(sock))(lambda: other, sock=sock)

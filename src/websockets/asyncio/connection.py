@@ -199,6 +199,12 @@ class Connection(ConnectionIO):
         While more than ``write_limit`` bytes wait for a peer that reads too slowly, this
         waits (backpressure).
 
+        When this returns, the message has left, as far as the peer and the network take it.
+        There is an exception: while other messages that have arrived are left to receive,
+        small ones, of up to 4 KiB, may be kept to leave together, until the last of these
+        is answered or the task waits for anything. A task that blocks the event loop there
+        delays what it has sent.
+
         Cancelling is safe for a message in one piece: it is sent whole or not at all. A
         fragmented message that is cancelled, or whose iterable raises, fails the connection
         with code 1011.
