@@ -17,6 +17,7 @@
     NAME(call_soon, "call_soon")                                                       \
     NAME(check_congestion, "_check_congestion")                                        \
     NAME(close, "close")                                                               \
+    NAME(ended, "_ended")                                                              \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
     NAME(receive, "_receive")                                                          \

@@ -341,6 +341,41 @@ ws_hot_data(PyObject *connection, PyObject *data)
     return result;
 }
 
+int
+ws_hot_expects_end(PyObject *connection)
+{
+    WsHot *hot = (WsHot *)connection;
+
+    /* RFC 6455 7.1.1: the server closes TCP first, right after its Close frame. */
+    return hot->client && hot->fast
+           && ws_slot(hot->protocol, hot->state->protocol_state) != hot->state->open;
+}
+
+int
+ws_hot_ending(PyObject *connection)
+{
+    WsHot *hot = (WsHot *)connection;
+
+    if (!hot->fast || !may_run(hot)) {
+        return 0;
+    }
+    hot->ending = 1;
+    return 1;
+}
+
+int
+ws_hot_ended(PyObject *connection)
+{
+    WsHot *hot = (WsHot *)connection;
+    int due = hot->wake_due;
+
+    hot->ending = hot->wake_due = 0;
+    if (due && hot->waiting && wake(hot) < 0) {
+        return -1;
+    }
+    return hot->lost ? call(hot, hot->state->name_ended) : 0;
+}
+
 void
 ws_raise_stop(WsState *state, PyObject *value)
 {

@@ -64,6 +64,8 @@ typedef struct {
     char waking;            /* the task that received runs, called from here */
     char flushing;          /* the loop is going to flush what is corked */
     char lost;              /* the transport is gone */
+    char ending;            /* the transport reports the end, and wakes nobody yet */
+    char wake_due;          /* recv() has to be woken then */
     char overridden;        /* a subclass wants to see bytes arrive */
     char patched;           /* it has, or had, a recv() of its own */
     char corking;           /* the program wants bursts joined */
@@ -100,7 +102,14 @@ int ws_hot_received(PyObject *connection, size_t size);
 /* The same for a bytes object. */
 int ws_hot_data(PyObject *connection, PyObject *data);
 
-/* Have the loop run the task that waits: 0; -1, and it still waits. */
+/* Whether the peer is going to end the stream, so that looking for it is worth it. */
+int ws_hot_expects_end(PyObject *connection);
+
+/* Before and after the transport reports the end, see WsReceiverOps. */
+int ws_hot_ending(PyObject *connection);
+int ws_hot_ended(PyObject *connection);
+
+/* Have the loop run the task that waits, or ws_hot_ended(): 0; -1, and it still waits. */
 int ws_hot_wake_soon(WsHot *hot);
 
 /* Raise StopIteration with a value. */

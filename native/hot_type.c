@@ -54,11 +54,12 @@ receiver_get_buffer(PyObject *protocol, uint8_t **buffer, size_t *room)
 static int
 receiver_received(PyObject *protocol, size_t size)
 {
-    return ws_hot_received(protocol, size) < 0 ? -1 : 1;
+    return ws_hot_received(protocol, size) < 0 ? -1 : ws_hot_expects_end(protocol) ? 2 : 1;
 }
 
 static const WsReceiverOps receiver = {receiver_get_buffer, ws_hot_get_parts,
-                                       receiver_received, ws_hot_ahead};
+                                       receiver_received,   ws_hot_ahead,
+                                       ws_hot_ending,       ws_hot_ended};
 
 #endif
 
@@ -188,20 +189,20 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
 int
 ws_hot_wake_soon(WsHot *hot)
 {
-    if (ws_waiter_schedule(hot->waiter) < 0) {
-        return -1;
+    if (hot->ending) {
+        hot->wake_due = 1;
+        return 0;
     }
-    hot->waiting = 0;
-    return 0;
+    if (ws_waiter_schedule(hot->waiter) == 0) {
+        hot->waiting = 0;
+    }
+    return hot->waiting ? -1 : 0;
 }
 
 static PyObject *
 hot_wake(WsHot *hot, PyObject *Py_UNUSED(ignored))
 {
-    if (hot->waiting && ws_hot_wake_soon(hot) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return hot->waiting && ws_hot_wake_soon(hot) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *
@@ -271,6 +272,7 @@ static PyMemberDef hot_members[] = {
     {"_burst", T_INT, offsetof(WsHot, burst), 0, NULL},
     {"_corked", T_PYSSIZET, offsetof(WsHot, corked), READONLY, NULL},
     {"_lost", T_BOOL, offsetof(WsHot, lost), 0, NULL},
+    {"_ending", T_BOOL, offsetof(WsHot, ending), READONLY, NULL},
     {"_corking", T_BOOL, offsetof(WsHot, corking), 0, NULL},
     {"_passed_by", T_ULONGLONG, offsetof(WsHot, written), READONLY, NULL},
     {"_fast", T_BOOL, offsetof(WsHot, fast), READONLY, NULL},

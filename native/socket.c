@@ -225,10 +225,15 @@ static PyMethodDef end_method = {"report_end", report_end, METH_O, NULL};
 static int
 schedule_end(WsSocket *self, PyObject *exc)
 {
-    PyObject *args[3] = {self->loop, PyCFunction_New(&end_method, (PyObject *)self), exc};
+    PyObject *args[3] = {self->loop, NULL, exc};
     PyObject *result = NULL;
 
     self->lost = 1;
+    if (self->ending && exc == Py_None) {
+        self->end_due = 1;
+        return 0;
+    }
+    args[1] = PyCFunction_New(&end_method, (PyObject *)self);
     if (args[1] != NULL) {
         result = PyObject_VectorcallMethod(NAME(self, WS_CALL_SOON), args,
                                            3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
@@ -236,6 +241,24 @@ schedule_end(WsSocket *self, PyObject *exc)
     }
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
+}
+
+int
+ws_socket_end(WsSocket *self)
+{
+    PyObject *loop = Py_XNewRef(self->loop);
+    PyObject *result;
+    int rc = 0;
+
+    self->end_due = 0;
+    result = report_end((PyObject *)self, Py_None);
+    if (result == NULL) {
+        rc = ws_report(self->state, loop, "Exception in callback report_end()",
+                       (PyObject *)self, NULL);
+    }
+    Py_XDECREF(result);
+    Py_XDECREF(loop);
+    return rc;
 }
 
 int

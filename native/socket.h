@@ -54,6 +54,8 @@ typedef struct WsSocket {
     unsigned wrote_eof : 1;
     unsigned closing : 1;
     unsigned lost : 1;          /* connection_lost() is going to be called, or was */
+    unsigned ending : 1;        /* it may be called where the peer's end is reported */
+    unsigned end_due : 1;       /* and has to be */
     unsigned char peer[sizeof(struct sockaddr_in6)]; /* if it's IPv4 or IPv6 */
 } WsSocket;
 
@@ -87,6 +89,9 @@ int ws_socket_check_high(WsSocket *self);
 PyObject *ws_socket_local_name(WsSocket *self);
 PyObject *ws_socket_peer_name(WsSocket *self);
 int ws_socket_release(WsSocket *self);
+
+/* Report the end that is due. 0, or -1 with an exception that has to reach the loop. */
+int ws_socket_end(WsSocket *self);
 
 /* End without a word to the protocol. 0 or -1. */
 int ws_socket_discard(WsSocket *self);

@@ -10,7 +10,7 @@
 #define MAX_TURNS 4
 
 static int
-receive_eof(WsSocket *self)
+tell_eof(WsSocket *self)
 {
     PyObject *result;
     int keep;
@@ -27,6 +27,39 @@ receive_eof(WsSocket *self)
     }
     return keep ? ws_socket_watch(self, self->watched & ~WS_READING)
                 : ws_socket_close(self);
+}
+
+static int
+receive_eof(WsSocket *self)
+{
+    const WsReceiverOps *receiver = self->receiver;
+    PyObject *protocol;
+    PyObject *raised = NULL;
+
+    if (receiver == NULL || receiver->ending == NULL
+        || !receiver->ending(self->protocol)) {
+        return tell_eof(self);
+    }
+    /* Nobody but the loop is there to see the difference, and the tasks that wait for
+       the end can go on here. */
+    protocol = Py_NewRef(self->protocol);
+    self->ending = 1;
+    if (tell_eof(self) < 0) {
+        raised = ws_take_error();
+    }
+    self->ending = 0;
+    if (self->end_due && ws_socket_end(self) < 0) {
+        Py_XSETREF(raised, ws_take_error());
+    }
+    if (receiver->ended(protocol) < 0) {
+        Py_XSETREF(raised, ws_take_error());
+    }
+    Py_DECREF(protocol);
+    if (raised != NULL) {
+        ws_raise(raised);
+        return -1;
+    }
+    return 0;
 }
 
 /* readv(2): the number of bytes, 0 at the end, -1 if there's nothing, -2 if it failed
@@ -82,7 +115,7 @@ read_in_c(WsSocket *self, uint8_t *buffer, size_t room)
     if (rc < 0) {
         return ws_socket_fail(self, "Fatal error: protocol.buffer_updated() call failed.");
     }
-    return rc && (size_t)size == room;
+    return rc > 1 || (rc && (size_t)size == room);
 }
 
 /* Read into the buffer of a protocol in Python: the same. */

@@ -398,6 +398,6 @@ received(PyObject *transport, size_t size)
     return rc < 0 ? -1 : 1;
 }
 
-const WsReceiverOps ws_tls_receiver = {get_buffer, NULL, received, NULL};
+const WsReceiverOps ws_tls_receiver = {get_buffer, NULL, received, NULL, NULL, NULL};
 
 #endif

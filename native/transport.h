@@ -44,12 +44,17 @@ typedef struct {
     /* After that: replace that place, which parts[0] describes, by as many parts as are
        returned, to be filled in order. NULL, or a transport needn't ask. */
     int (*get_parts)(PyObject *protocol, struct iovec parts[3]);
-    /* Process n bytes, n > 0. 1: if they filled the buffer, read on at once;
-       0: wait for the loop to tell that there is more; -1: error. */
+    /* Process n bytes, n > 0. 1: if they filled the buffer, read on at once; 2: read on
+       in any case; 0: wait for the loop to tell that there is more; -1: error. */
     int (*received)(PyObject *protocol, size_t n);
     /* Bytes are going to come: fetch what that needs, in steps, see ahead.h. May be
        NULL. */
     void (*ahead)(PyObject *protocol, int step);
+    /* The peer's end is going to be reported. Say whether ours, if it follows, may be
+       reported together with it, and not in the next turn of the loop. NULL: no. */
+    int (*ending)(PyObject *protocol);
+    /* When it said yes: all is reported. 0, or -1 with an exception set. */
+    int (*ended)(PyObject *protocol);
 } WsReceiverOps;
 
 #define WS_MAX_RECEIVERS 4

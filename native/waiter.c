@@ -3,6 +3,23 @@
 
 #include "waiter.h"
 
+static WsWaiter *
+new_waiter(WsState *state, PyObject *loop)
+{
+    WsWaiter *waiter = PyObject_GC_New(WsWaiter, state->waiter_type);
+
+    if (waiter == NULL) {
+        return NULL;
+    }
+    waiter->state = state;
+    waiter->loop = Py_NewRef(loop);
+    waiter->get_loop = NULL;
+    waiter->wakeup = waiter->context = waiter->message = NULL;
+    waiter->blocking = waiter->done = waiter->cancelled = 0;
+    PyObject_GC_Track(waiter);
+    return waiter;
+}
+
 WsWaiter *
 ws_waiter_renew(WsState *state, WsWaiter **slot, PyObject *loop)
 {
@@ -10,15 +27,10 @@ ws_waiter_renew(WsState *state, WsWaiter **slot, PyObject *loop)
 
     /* The task that waited last may still hold it, in a traceback for example. */
     if (waiter == NULL || Py_REFCNT(waiter) > 1) {
-        waiter = PyObject_GC_New(WsWaiter, state->waiter_type);
+        waiter = new_waiter(state, loop);
         if (waiter == NULL) {
             return NULL;
         }
-        waiter->state = state;
-        waiter->loop = Py_NewRef(loop);
-        waiter->get_loop = NULL;
-        waiter->wakeup = waiter->context = waiter->message = NULL;
-        PyObject_GC_Track(waiter);
         Py_XSETREF(*slot, waiter);
     }
     Py_CLEAR(waiter->wakeup);
@@ -207,6 +219,73 @@ waiter_cancel(WsWaiter *waiter, PyObject *const *args, Py_ssize_t nargs,
 }
 
 static PyObject *
+waiter_set_result(WsWaiter *waiter, PyObject *Py_UNUSED(value))
+{
+    if (waiter->done) {
+        PyErr_SetString(waiter->state->invalid_state_error, "Result is already set.");
+        return NULL;
+    }
+    return ws_waiter_schedule(waiter) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Is no task running in the loop, so that one may be run from here? */
+static int
+may_fire(WsWaiter *waiter)
+{
+    PyObject *task = PyObject_CallOneArg(waiter->state->current_task, waiter->loop);
+    int none = task == Py_None;
+
+    if (task == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(task);
+    return none;
+}
+
+static PyObject *
+waiter_fire(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
+{
+    int result = 0;
+
+    if (!waiter->done) {
+        result = may_fire(waiter) ? ws_waiter_fire(waiter) : ws_waiter_schedule(waiter);
+    }
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* -- what coroutines do with one ------------------------------------------- */
+
+static PyObject *
+waiter_next(WsWaiter *waiter)
+{
+    if (!waiter->done) {
+        waiter->blocking = 1;
+        return Py_NewRef(waiter);
+    }
+    /* Without an exception, that's the end: None. */
+    Py_XDECREF(waiter_result(waiter, NULL));
+    return NULL;
+}
+
+static PyObject *
+waiter_create(PyTypeObject *type, PyObject *args, PyObject *kwds)
+{
+    static char *keywords[] = {"loop", NULL};
+    WsState *state = (WsState *)PyType_GetModuleState(type);
+    PyObject *loop;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O:Waiter", keywords, &loop)) {
+        return NULL;
+    }
+    if (state->current_task == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Waiter() comes after bind()");
+        return NULL;
+    }
+    return (PyObject *)new_waiter(state, loop);
+}
+
+static PyObject *
 waiter_done(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
 {
     return PyBool_FromLong(waiter->done);
@@ -301,6 +380,8 @@ static PyMethodDef waiter_methods[] = {
     {"result", (PyCFunction)waiter_result, METH_NOARGS, NULL},
     {"cancel", (PyCFunction)(void (*)(void))waiter_cancel,
      METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"set_result", (PyCFunction)waiter_set_result, METH_O, NULL},
+    {"fire", (PyCFunction)waiter_fire, METH_NOARGS, NULL},
     {"done", (PyCFunction)waiter_done, METH_NOARGS, NULL},
     {"cancelled", (PyCFunction)waiter_cancelled, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
@@ -314,6 +395,11 @@ static PyGetSetDef waiter_getset[] = {
 };
 
 static PyType_Slot waiter_slots[] = {
+    {Py_tp_doc, "Waiter(loop)\n--\n\nWhat a task waits for, like a future; fire() runs it at once."},
+    {Py_tp_new, waiter_create},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, waiter_next},
     {Py_tp_dealloc, waiter_dealloc},
     {Py_tp_traverse, waiter_traverse},
     {Py_tp_clear, waiter_clear},
@@ -325,8 +411,7 @@ static PyType_Slot waiter_slots[] = {
 static PyType_Spec waiter_spec = {
     .name = "websockets.speedups.Waiter",
     .basicsize = sizeof(WsWaiter),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = waiter_slots,
 };
 
@@ -337,5 +422,8 @@ ws_add_waiter(PyObject *module)
 
     state->waiter_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &waiter_spec,
                                                                   NULL);
-    return state->waiter_type == NULL ? -1 : 0;
+    if (state->waiter_type == NULL) {
+        return -1;
+    }
+    return PyModule_AddObjectRef(module, "Waiter", (PyObject *)state->waiter_type);
 }

@@ -29,6 +29,7 @@ __all__ = [
     "direct_transport",
     "is_direct",
     "is_plain",
+    "is_socket",
     "method_for",
     "over_socket",
 ]
@@ -126,6 +127,15 @@ def is_direct(transport: asyncio.BaseTransport) -> bool:
     return transports is not None and isinstance(
         transport, (transports[0], transports[2])
     )
+
+
+def is_socket(transport: asyncio.BaseTransport) -> bool:
+    """
+    Tell whether a transport is one of ours over a socket.
+
+    TLS and asyncio's transports may have more to do when they have called a protocol.
+    """
+    return transports is not None and type(transport) is transports[0]
 
 
 def method_for(sock: Any) -> str:

@@ -50,10 +50,12 @@ class Hot:
     # Messages sent since something was received.
     _burst = 0
 
-    # These change in the native form only: it takes shortcuts; recv() waits there; bytes kept to
-    # leave together; bytes that passed by the output queue; when bytes came, in seconds.
+    # These change in the native form only: it takes shortcuts; recv() waits there; the transport
+    # calls _ended() soon; bytes kept to leave together; bytes that passed by the output queue;
+    # when bytes came, in seconds.
     _fast = False
     _waiting = False
+    _ending = False
     _corked = 0
     _passed_by = 0
     _received_at = 0.0

@@ -11,6 +11,7 @@ ask the session again; so cancelling a wait loses nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -20,7 +21,7 @@ from ..exceptions import ConcurrencyError
 from ..protocol import Protocol
 from ._native import DIRECT_WAKE, Hot, ReadBuffer
 from ._output import Output
-from ._timers import Alarm, clock_of, has_known_clock, timers_of
+from ._timers import Alarm, clock_of, timers_of
 from ._waiters import Waiters
 
 
@@ -329,7 +330,7 @@ class ConnectionIO(
             close_timeout=close_timeout,
             max_queue=max_queue,
         )
-        if ordinary(self.protocol) and has_known_clock(self.loop):
+        if ordinary(self.protocol) and self._now is time.monotonic:
             self._take_shortcuts(self._session)
         self.join_sends = self._corking
         self._pump()
@@ -359,7 +360,12 @@ class ConnectionIO(
             self._alarm = None
         self._pump()
         self._check_congestion()
-        self._losers.wake()
+        if not self._ending:
+            self._losers.wake()
+
+    def _ended(self) -> None:
+        """Let those go on who wait for the end: the transport has let go of everything."""
+        self._losers.fire()
 
     def pause_writing(self) -> None:
         """Queue what comes: the transport couldn't write everything."""

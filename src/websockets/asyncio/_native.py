@@ -23,7 +23,7 @@ from ._output import Output
 
 
 if TYPE_CHECKING:
-    from ..speedups import Poller, SocketTransport, TimerFd, TlsTransport
+    from ..speedups import Poller, SocketTransport, TimerFd, TlsTransport, Waiter
 
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "native_broadcast",
     "native_timer",
     "native_transports",
+    "native_waiter",
 ]
 
 DIRECT_WAKE = os.environ.get("WEBSOCKETS_DIRECT_WAKE", "") != "0"
@@ -110,6 +111,15 @@ def native_timer() -> type[TimerFd] | None:
     except ImportError:  # on other systems than Linux
         return None
     return TimerFd
+
+
+def native_waiter() -> type[Waiter] | None:
+    """Return what tasks that are run at once wait for, if they may be."""
+    if not (NATIVE and DIRECT_WAKE):
+        return None
+    from ..speedups import Waiter
+
+    return Waiter
 
 
 def native_broadcast() -> tuple[Any, Any] | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import ssl as ssl_module
@@ -33,10 +34,12 @@ from ._direct import (
     direct_transport,
     is_direct,
     is_plain,
+    is_socket,
     method_for,
     over_socket,
 )
 from ._tls import Tls
+from ._waiters import fire, new_waiter
 
 
 if TYPE_CHECKING:
@@ -103,7 +106,7 @@ class AsyncioStream(asyncio.Protocol):
         if self._pending > READ_AHEAD and not self._reading_paused:
             self._reading_paused = True
             self.transport.pause_reading()
-        self._wake_up()
+        fire(self._waiter)
 
     def eof_received(self) -> bool:
         """Keep the transport open for writing, unless it runs TLS, which can't."""
@@ -132,7 +135,8 @@ class AsyncioStream(asyncio.Protocol):
 
     async def _event(self) -> None:
         """Wait until anything at all happens. Callers look again, in a loop."""
-        self._waiter = self._loop.create_future()
+        quick = is_socket(self.transport)
+        self._waiter = new_waiter(self._loop) if quick else self._loop.create_future()
         try:
             await self._waiter
         finally:
@@ -367,9 +371,7 @@ class AsyncioNetwork:
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._options: dict[str, Any] = dict(options or {})
-
-    def _factory(self) -> AsyncioStream:
-        return AsyncioStream(self._loop)
+        self._factory = functools.partial(AsyncioStream, self._loop)
 
     async def open_tcp(self, host: str, port: int) -> AsyncioStream:
         """

@@ -1,6 +1,6 @@
 """Waiting for a condition that many tasks may wait for, without losing a wake-up.
 
-Owns: the futures of those who wait.
+Owns: what one waits for; the futures of those who wait.
 Doesn't know: the condition. Waits are loops: wait, then look again.
 """
 
@@ -8,8 +8,31 @@ from __future__ import annotations
 
 import asyncio
 
+from ._native import native_waiter
 
-__all__ = ["Waiters"]
+
+__all__ = ["Waiters", "fire", "new_waiter"]
+
+Waiter = native_waiter()
+
+
+def new_waiter(loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
+    """Return something to wait for, which :func:`fire` is quick with."""
+    if Waiter is None or loop.get_debug():
+        return loop.create_future()
+    return Waiter(loop)
+
+
+def fire(waiter: asyncio.Future[None] | None) -> None:
+    """
+    Run the task that waits, if there is one, at once if it can be.
+
+    That is for what the loop calls: who calls goes on when that task waits again.
+    """
+    if Waiter is not None and type(waiter) is Waiter:
+        waiter.fire()
+    elif waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 class Waiters:
@@ -22,7 +45,7 @@ class Waiters:
 
     async def wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for the next :meth:`wake`. Cancelling concerns only the caller."""
-        future: asyncio.Future[None] = loop.create_future()
+        future = new_waiter(loop)
         if self._futures is None:
             self._futures = []
         self._futures.append(future)
@@ -39,3 +62,10 @@ class Waiters:
             for future in futures:
                 if not future.done():
                     future.set_result(None)
+
+    def fire(self) -> None:
+        """Do it at once: see the function."""
+        if self._futures is not None:
+            futures, self._futures = self._futures, None
+            for future in futures:
+                fire(future)

@@ -401,6 +401,8 @@ class Connection(ConnectionIO):
             # A callback of the opening handshake calls: that is what ends next.
             self.abort()
             return
+        if self._lost:
+            return
         self._session.close(self._now(), code, reason)
         self._pump()
         await self._wait_lost()

@@ -1,0 +1,308 @@
+"""How tasks wait, and go on when a connection opens or ends, in as few turns as possible."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, uri_of
+from tests.asyncio.test_asyncio_shortcuts import talking
+from tests.native.test_misuse import fresh_module
+from websockets.asyncio import _direct
+from websockets.asyncio._native import native_waiter
+from websockets.asyncio._waiters import Waiters, fire, new_waiter
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import Connection
+from websockets.exceptions import ConnectionClosed
+
+
+Waiter: Any = native_waiter()
+needs_waiter = pytest.mark.skipif(Waiter is None, reason="futures are used")
+every_loop = pytest.mark.parametrize("loop", LOOPS)
+
+
+async def wait_for(waiter: Any, log: list[str]) -> None:
+    await waiter
+    log.append("on")
+
+
+# -- what one waits for
+
+
+@needs_waiter
+@every_loop
+def test_firing_runs_the_task_at_once(loop):
+    """Who fires from a callback of the loop goes on when the task waits again."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(loop)
+        log: list[str] = []
+        task = asyncio.create_task(wait_for(waiter, log))
+        await steps(1)
+        loop.call_soon(lambda: (waiter.fire(), log.append("after")))
+        await task
+        assert log == ["on", "after"]
+        assert await waiter is None
+
+    run_on(loop, scenario)
+
+
+@needs_waiter
+@every_loop
+def test_firing_from_a_task(loop):
+    """No task runs within another one: it has its turn."""
+
+    async def scenario():
+        waiter = Waiter(loop=asyncio.get_running_loop())
+        log: list[str] = []
+        task = asyncio.create_task(wait_for(waiter, log))
+        await steps(1)
+        waiter.fire()
+        waiter.fire()
+        assert log == []
+        await task
+        assert log == ["on"]
+
+    run_on(loop, scenario)
+
+
+@needs_waiter
+def test_firing_where_no_loop_runs():
+    """It's noted for when the loop runs again."""
+    loop = asyncio.new_event_loop()
+    waiter = Waiter(loop)
+    log: list[str] = []
+    task = loop.create_task(wait_for(waiter, log))
+    loop.run_until_complete(steps(1))
+    waiter.fire()
+    loop.run_until_complete(task)
+    assert log == ["on"]
+    loop.close()
+
+
+@needs_waiter
+@every_loop
+def test_a_result_is_set_once(loop):
+    """It's like a future in that."""
+
+    async def scenario():
+        waiter = Waiter(asyncio.get_running_loop())
+        log: list[str] = []
+        task = asyncio.create_task(wait_for(waiter, log))
+        await steps(1)
+        waiter.set_result(None)
+        assert log == []
+        with pytest.raises(asyncio.InvalidStateError):
+            waiter.set_result(None)
+        await task
+
+    run_on(loop, scenario)
+
+
+@needs_waiter
+@every_loop
+def test_a_task_that_waits_is_cancelled(loop):
+    """The exception has the message."""
+
+    async def scenario():
+        waiter = Waiter(asyncio.get_running_loop())
+        task = asyncio.create_task(wait_for(waiter, []))
+        await steps(1)
+        task.cancel("why")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert waiter.cancelled()
+        with pytest.raises(asyncio.CancelledError, match="why"):
+            await waiter
+
+    run_on(loop, scenario)
+
+
+@needs_waiter
+def test_waiters_need_asyncio():
+    """The native code has to know which task is running."""
+    with pytest.raises(RuntimeError, match=r"after bind\(\)"):
+        fresh_module().Waiter(None)
+    with pytest.raises(TypeError):
+        Waiter()
+
+
+@every_loop
+def test_futures_are_fired_in_their_turn(loop):
+    """In debug mode and without native code, tasks wait for futures."""
+
+    async def scenario():
+        asyncio.get_running_loop().set_debug(True)
+        waiter = new_waiter(asyncio.get_running_loop())
+        assert isinstance(waiter, asyncio.Future)
+        log: list[str] = []
+        task = asyncio.create_task(wait_for(waiter, log))
+        await steps(1)
+        fire(waiter)
+        fire(waiter)
+        assert log == []
+        await task
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_everybody_is_fired(loop):
+    """Several may wait for the same; those who come later wait for the next time."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        waiters = Waiters()
+        waiters.fire()
+        log: list[str] = []
+        tasks = [
+            asyncio.create_task(wait_for(waiters.wait(loop), log)) for _ in range(3)
+        ]
+        await steps(1)
+        loop.call_soon(waiters.fire)
+        await asyncio.gather(*tasks)
+        assert log == ["on"] * 3
+
+    run_on(loop, scenario)
+
+
+# -- the end of a connection
+
+
+class Held(Connection):
+    """A connection whose transport is going to tell about the end."""
+
+    _ending = True
+
+
+@every_loop
+def test_the_transport_tells_when_all_is_over(loop):
+    """Who waits for the end goes on when the transport has let go of everything."""
+
+    async def scenario():
+        async with talking(Held) as (connection, _):
+            waiting = asyncio.create_task(connection.wait_closed())
+            await steps()
+            connection.abort()
+            await steps()
+            assert not waiting.done()
+            connection._ended()
+            await waiting
+
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_the_socket_is_closed_when_a_task_goes_on(loop):
+    """What close() waits for includes the socket, on both sides."""
+    closed = []
+
+    async def handler(websocket):
+        sock = websocket.transport.get_extra_info("socket")
+        with pytest.raises(ConnectionClosed):
+            await websocket.recv()
+        closed.append((sock.fileno(), len(websocket.server.all_connections)))
+
+    async def scenario():
+        async with serving(handler) as server:
+            connection = await connect(uri_of(server))
+            sock = connection.transport.get_extra_info("socket")
+            await connection.close()
+            assert sock.fileno() == -1
+        assert closed == [(-1, 0)]
+
+    run_on(loop, scenario)
+
+
+class Failing(ClientConnection):
+    """A connection of a program that makes a mistake."""
+
+    def connection_lost(self, exc):
+        super().connection_lost(exc)
+        raise LookupError("mistake")
+
+
+@every_loop
+def test_a_mistake_at_the_end(loop):
+    """The loop's handler is told, and nobody waits in vain."""
+    told = []
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: told.append(context))
+        async with serving() as server:
+            connection = await connect(uri_of(server), create_connection=Failing)
+            await connection.close()
+            assert connection.close_code == 1000
+            await steps()
+
+    run_on(loop, scenario)
+    assert [str(context["exception"]) for context in told] == ["mistake"]
+    assert all("Exception in callback" in context["message"] for context in told)
+
+
+class Interrupting(ClientConnection):
+    """A connection that is interrupted at its end."""
+
+    def connection_lost(self, exc):
+        super().connection_lost(exc)
+        raise KeyboardInterrupt
+
+
+def test_an_interruption_at_the_end():
+    """It stops the loop, as everywhere; who waits goes on when the loop does."""
+
+    async def talk(server):
+        connection = await connect(uri_of(server), create_connection=Interrupting)
+        await connection.close()
+
+    async def start():
+        return await serving()
+
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(start())
+    task = loop.create_task(talk(server))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(task)
+    loop.run_until_complete(task)
+    server.close()
+    loop.run_until_complete(server.wait_closed())
+    loop.close()
+
+
+@pytest.mark.skipif(
+    _direct.transports is None or Waiter is None, reason="it's about native transports"
+)
+def test_turns_of_the_loop():
+    """A task goes on where the response, or the end, arrives: no turn is spent on it."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        async with serving() as server:
+            plain = asyncio.Event()
+            turns = 0
+
+            def count():
+                nonlocal turns
+                turns += 1
+                if not plain.is_set():
+                    loop.call_soon(count)
+
+            connection = await connect(uri_of(server))
+            arrived = []
+            original = connection.connection_lost
+
+            def lost(exc):
+                arrived.append(turns)
+                original(exc)
+
+            connection.connection_lost = lost
+            loop.call_soon(count)
+            await connection.close()
+            assert arrived == [turns]
+            plain.set()
+
+    run_own(scenario)
