@@ -295,6 +295,10 @@ class Messages:
             self._continued = False
         return fragment, last
 
+    def forget_pongs(self) -> None:
+        """Tell nobody about pongs any more, so as not to refer to who was told."""
+        self._on_pong = ignore
+
     # -- private
 
     def _fail(self, exc: Exception) -> None:
@@ -389,3 +393,7 @@ class Messages:
                     self._tail.append(bytes(event.data), True, event.fin)
         except UnicodeDecodeError as exc:
             protocol.fail_parse(exc)
+
+
+def ignore(data: bytes) -> None:
+    """Do nothing about a pong."""

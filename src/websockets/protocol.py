@@ -128,17 +128,15 @@ class Protocol(SendingHalf):
         logger: LoggerLike | None = None,
     ) -> None:
         super().__init__()
-        if logger is None:
-            logger = LOGGERS[side]
         #: Logger of this connection.
-        self.logger: LoggerLike = logger
+        self.logger: LoggerLike = LOGGERS[side] if logger is None else logger
         #: Whether DEBUG logs are on; looked up once, since it's asked per frame.
-        self.debug = logger.isEnabledFor(logging.DEBUG)
+        self.debug = self.logger.isEnabledFor(logging.DEBUG)
         #: Side of the connection.
         self.side = side
         self._state = state
         if self.debug:
-            logger.debug("= connection is %s", state.name)
+            self.logger.debug("= connection is %s", state.name)
 
         if isinstance(max_size, tuple):
             #: Limits on incoming messages and frames, in bytes.
@@ -246,6 +244,8 @@ class Protocol(SendingHalf):
         if self.debug:
             self.logger.debug("< EOF")
         self._advance()
+        if self._state is CLOSED:
+            self._parser = None  # it refers to the protocol, and nothing follows
 
     def events_received(self) -> list[Event]:
         """Return what was received since the last call: requests, responses, frames."""

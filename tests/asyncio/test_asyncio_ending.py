@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
-from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, uri_of
+from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, until, uri_of
 from tests.asyncio.test_asyncio_shortcuts import talking
 from tests.native.test_misuse import fresh_module
 from websockets.asyncio import _direct
@@ -306,3 +307,35 @@ def test_turns_of_the_loop():
             plain.set()
 
     run_own(scenario)
+
+
+@every_loop
+def test_connections_leave_no_garbage(loop):
+    """What's over is freed at once: a collector would have to look at all objects for it."""
+
+    async def scenario():
+        async with serving() as server:
+
+            async def talk():
+                async with connect(uri_of(server)) as connection:
+                    await connection.send("hello")
+                    await connection.recv()
+                    await (await connection.ping())
+
+            await talk()
+            await until(lambda: not server.handler_tasks)
+            gc.collect()
+            gc.disable()
+            try:
+                await talk()
+                await until(lambda: not server.handler_tasks)
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                left = {type(each).__module__ for each in gc.garbage}
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+        assert not [name for name in left if name.startswith("websockets")]
+
+    run_on(loop, scenario)

@@ -10,7 +10,8 @@ import pytest
 from tests.asyncio.helpers import run, steps
 from websockets._codec import NATIVE
 from websockets.asyncio import _hot, _native
-from websockets.asyncio._io import has_known_clock, ordinary
+from websockets.asyncio._io import ordinary
+from websockets.asyncio._timers import has_known_clock
 from websockets.asyncio.connection import Connection
 from websockets.protocol import Protocol, Side
 

@@ -114,8 +114,7 @@ class Session:
         ):
             self._wanted = False
             if messages.drained and self.protocol._state is OPEN:
-                # Most of the time: somebody waited for all that came.
-                return
+                return  # most of the time: somebody waited for all that came
         messages.scan()
         messages.gather()
         self._settle(now)
@@ -141,6 +140,7 @@ class Session:
         self._over = True
         self.receive_eof(now, cause)
         self._close_due = self._failure_due = None
+        self._messages.forget_pongs()
 
     def data_to_send(self) -> list[bytes]:
         """Return what to write, in order; the empty bytes object is a half-close."""
