@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
+import types
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, until, uri_of
 from tests.asyncio.test_asyncio_shortcuts import talking
 from tests.native.test_misuse import fresh_module
-from websockets.asyncio import _direct
+from websockets.asyncio import _direct, _native, _waiters
 from websockets.asyncio._native import native_waiter
 from websockets.asyncio._waiters import Waiters, fire, new_waiter
 from websockets.asyncio.client import ClientConnection, connect
@@ -148,6 +150,36 @@ def test_futures_are_fired_in_their_turn(loop):
         await task
 
     run_on(loop, scenario)
+
+
+class Fired(asyncio.Future):
+    """What native code would give, as far as it matters here."""
+
+    def __init__(self, loop):
+        super().__init__(loop=loop)
+
+    def fire(self):
+        self.set_result(None)
+
+
+def test_what_is_waited_for(monkeypatch):
+    """It's native, if there's native code."""
+    monkeypatch.setattr(_native, "NATIVE", False)
+    assert native_waiter() is None
+    monkeypatch.setattr(_native, "NATIVE", True)
+    monkeypatch.setattr(_native, "DIRECT_WAKE", True)
+    speedups = types.SimpleNamespace(Waiter=Fired)
+    monkeypatch.setitem(sys.modules, "websockets.speedups", speedups)
+    assert native_waiter() is Fired
+    monkeypatch.setattr(_waiters, "Waiter", Fired)
+
+    async def scenario():
+        waiter = new_waiter(asyncio.get_running_loop())
+        assert type(waiter) is Fired
+        fire(waiter)
+        assert waiter.done()
+
+    run_own(scenario)
 
 
 @every_loop

@@ -97,7 +97,7 @@ def call(function: Any, *args: Any) -> Any:
         result = function(*args)
     except SystemError as exc:
         pytest.fail(f"{function}{args}: {exc}")
-    except Exception:
+    except (Exception, asyncio.CancelledError):
         return None
     if type(result).__name__ == "Call":
         with contextlib.suppress(Exception):
