@@ -14,6 +14,9 @@
 
 #define HEADER 14
 
+/* Room for it, which leaves what follows aligned. */
+#define ROOM 16
+
 /* Room for it, before a part: as much as keeps the part aligned. */
 #define BEFORE 16
 
@@ -98,12 +101,12 @@ write_joined(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *da
 #ifdef WS_SOCKETS
 
 static int
-write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
+write_masked(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *data,
              size_t size, const uint8_t *key)
 {
-    uint8_t *memory = PyMem_Malloc(BEFORE + (size < PART ? size : PART));
+    /* The header stands before the first part: one piece costs the system less. */
+    uint8_t *memory = PyMem_Malloc(ROOM + (size < PART ? size : PART));
     uint8_t *part;
-    struct iovec whole;
     size_t done = 0;
     int result = 0;
 
@@ -111,16 +114,15 @@ write_masked(WsHot *hot, uint8_t *header, size_t length, const uint8_t *data,
         PyErr_NoMemory();
         return -1;
     }
-    part = memory + BEFORE;
+    part = memory + ROOM;
     memcpy(part - length, header, length);
     while (done < size && result == 0) {
         size_t step = size - done < PART ? size - done : PART;
+        size_t before = done ? 0 : length;
+        struct iovec piece = {part - before, before + step};
 
         ws_xor(part, data + done, step, key);
-        /* In one piece with the header, which TLS would have to make of two. */
-        whole.iov_base = done ? part : part - length;
-        whole.iov_len = done ? step : step + length;
-        result = ws_transport_send(hot->transport, &whole, 1);
+        result = ws_transport_send(hot->transport, &piece, 1);
         if (result < 0 && done) {
             /* Half a frame has gone: nothing can follow it. */
             PyObject *error = ws_take_error();
