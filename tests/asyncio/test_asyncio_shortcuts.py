@@ -209,6 +209,65 @@ def test_throwing_into_a_call():
     run_on("asyncio", scenario)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((ValueError,), ValueError),
+        ((ValueError, "text"), ValueError),
+        ((ValueError, ValueError("text"), None), ValueError),
+        ((5,), TypeError),
+        ((), TypeError),
+        ((ValueError, "text", None, None), TypeError),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:the \\(type, exc, tb\\):DeprecationWarning")
+def test_all_forms_of_throwing(arguments, expected):
+    """A call takes an exception in the forms that coroutines take."""
+
+    async def coroutine():
+        pass
+
+    async def scenario():
+        async with talking() as (connection, _):
+            found = []
+            for call in (coroutine(), connection.recv()):
+                with pytest.raises(expected) as info:
+                    call.throw(*arguments)
+                found.append(str(info.value) if expected is ValueError else "")
+                call.close()
+            assert found[0] == found[1]
+
+    run_on("asyncio", scenario)
+
+
+def test_wrong_use_of_what_a_call_waits_for():
+    """One task waits for it, and each method takes what a future's takes."""
+
+    async def scenario():
+        async with talking() as (connection, _):
+            call = connection.recv()
+            future = call.send(None)
+            for arguments, named in [
+                ((), {}),
+                ((print, print), {}),
+                ((print,), {"other": None}),
+            ]:
+                with pytest.raises(TypeError, match="takes a callback and a context"):
+                    future.add_done_callback(*arguments, **named)
+            assert future.remove_done_callback(print) == 0
+            future.add_done_callback(print, context=None)
+            with pytest.raises(RuntimeError, match="waiting for this already"):
+                future.add_done_callback(print)
+            assert future.remove_done_callback(print) == 1
+            with pytest.raises(TypeError, match="takes a message"):
+                future.cancel("one", "two")
+            with pytest.raises(AttributeError):
+                del future._asyncio_future_blocking
+            call.close()
+
+    run_on("asyncio", scenario)
+
+
 def test_closing_a_call():
     """A call that was closed while it waited lets others receive."""
 
