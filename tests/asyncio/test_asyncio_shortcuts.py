@@ -20,6 +20,7 @@ import pytest
 
 from tests.asyncio.helpers import run_on, run_own, steps
 from tests.loops import LOOPS
+from websockets._codec import NATIVE
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConcurrencyError, ConnectionClosedError
@@ -240,6 +241,7 @@ def test_all_forms_of_throwing(arguments, expected):
     run_on("asyncio", scenario)
 
 
+@pytest.mark.skipif(not NATIVE, reason="the twin waits for a future")
 def test_wrong_use_of_what_a_call_waits_for():
     """One task waits for it, and each method takes what a future's takes."""
 
