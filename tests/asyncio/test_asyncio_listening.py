@@ -440,7 +440,7 @@ class FakeDirect(asyncio.Transport):
     def is_closing(self):
         return self.gone
 
-    def detach(self):
+    def _detach(self):
         self.gone = True
         return self.sock
 
