@@ -352,7 +352,8 @@ static void
 call_dealloc(WsCall *call)
 {
     PyTypeObject *type = Py_TYPE(call);
-    WsState *state = call->method->state;
+    WsMethod *method = call->method;
+    WsState *state = method->state;
 
     PyObject_GC_UnTrack(call);
     if (call->status == NEW) {
@@ -364,7 +365,6 @@ call_dealloc(WsCall *call)
     Py_DECREF(call->argument);
     Py_XDECREF(call->inner);
     Py_DECREF(call->hot);
-    Py_DECREF(call->method);
     /* Most calls follow the end of another one. Without its type, nobody asks again. */
     if (state->spare_call == NULL && state->call_type != NULL) {
         state->spare_call = call;
@@ -372,6 +372,8 @@ call_dealloc(WsCall *call)
     else {
         PyObject_GC_Del(call);
     }
+    /* Last, since the state may go with it. */
+    Py_DECREF(method);
     Py_DECREF(type);
 }
 
@@ -424,9 +426,10 @@ ws_add_call(PyObject *module)
 void
 ws_clear_call(WsState *state)
 {
-    Py_CLEAR(state->call_type);
+    /* Before its type. */
     if (state->spare_call != NULL) {
         PyObject_GC_Del(state->spare_call);
         state->spare_call = NULL;
     }
+    Py_CLEAR(state->call_type);
 }

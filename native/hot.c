@@ -391,7 +391,8 @@ ws_raise_stop(WsState *state, PyObject *value)
         return;
     }
     if (stop == NULL || Py_REFCNT(stop) != 1 || stop->traceback != NULL
-        || stop->context != NULL || stop->cause != NULL || stop->notes != NULL) {
+        || stop->context != NULL || stop->cause != NULL || stop->notes != NULL
+        || Py_REFCNT(stop->args) != 1 || PyTuple_GET_SIZE(stop->args) != 1) {
         stop = (PyStopIterationObject *)PyObject_CallOneArg(PyExc_StopIteration, value);
         if (stop == NULL) {
             return;
@@ -399,6 +400,10 @@ ws_raise_stop(WsState *state, PyObject *value)
         Py_XSETREF(state->stop, (PyObject *)stop);
     }
     else {
+        PyObject *before = PyTuple_GET_ITEM(stop->args, 0);
+
+        PyTuple_SET_ITEM(stop->args, 0, Py_NewRef(value));
+        Py_DECREF(before);
         Py_XSETREF(stop->value, Py_NewRef(value));
     }
     PyErr_SetRaisedException(Py_NewRef(stop));

@@ -193,10 +193,11 @@ ws_hot_wake_soon(WsHot *hot)
         hot->wake_due = 1;
         return 0;
     }
-    if (ws_waiter_schedule(hot->waiter) == 0) {
-        hot->waiting = 0;
+    if (ws_waiter_schedule(hot->waiter) < 0) {
+        return -1;
     }
-    return hot->waiting ? -1 : 0;
+    hot->waiting = 0;
+    return 0;
 }
 
 static PyObject *

@@ -118,25 +118,23 @@ method_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     method->vectorcall = method_call;
-    method->state = (WsState *)PyType_GetModuleState(type);
+    method->module = Py_NewRef(PyType_GetModule(type));
+    method->state = ws_state(method->module);
     method->twin = Py_NewRef(twin);
     method->kind = index;
     Py_XSETREF(method->state->methods[index], Py_NewRef(method));
     return (PyObject *)method;
 }
 
+/* Cycles through a method are broken elsewhere: every one passes the function, or the
+   module. The calls that are garbage with it need both. */
+
 static int
 method_traverse(WsMethod *method, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(method));
+    Py_VISIT(method->module);
     Py_VISIT(method->twin);
-    return 0;
-}
-
-static int
-method_clear(WsMethod *method)
-{
-    Py_CLEAR(method->twin);
     return 0;
 }
 
@@ -144,10 +142,12 @@ static void
 method_dealloc(WsMethod *method)
 {
     PyTypeObject *type = Py_TYPE(method);
+    PyObject *module = method->module;
 
     PyObject_GC_UnTrack(method);
-    method_clear(method);
+    Py_XDECREF(method->twin);
     type->tp_free(method);
+    Py_XDECREF(module);
     Py_DECREF(type);
 }
 
@@ -160,7 +160,6 @@ static PyType_Slot method_slots[] = {
     {Py_tp_new, method_new},
     {Py_tp_dealloc, method_dealloc},
     {Py_tp_traverse, method_traverse},
-    {Py_tp_clear, method_clear},
     {Py_tp_call, PyVectorcall_Call},
     {Py_tp_descr_get, method_get},
     {Py_tp_getattro, method_getattr},

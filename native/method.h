@@ -20,6 +20,7 @@ typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     WsState *state;
+    PyObject *module; /* whose state that is, until the last call has ended */
     PyObject *twin; /* the coroutine function in Python */
     int kind;
 } WsMethod;

@@ -209,7 +209,7 @@ waiter_cancel(WsWaiter *waiter, PyObject *const *args, Py_ssize_t nargs,
     }
     waiter->cancelled = 1;
     if (count && args[0] != Py_None) {
-        waiter->message = Py_NewRef(args[0]);
+        Py_XSETREF(waiter->message, Py_NewRef(args[0])); /* of a call that failed */
     }
     if (ws_waiter_schedule(waiter) < 0) {
         waiter->cancelled = 0;

@@ -17,9 +17,6 @@
 /* Room for it, which leaves what follows aligned. */
 #define ROOM 16
 
-/* Room for it, before a part: as much as keeps the part aligned. */
-#define BEFORE 16
-
 int
 ws_may_write(WsHot *hot)
 {
