@@ -7,6 +7,11 @@
 #include <string.h>
 #include <structmember.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 /* 17.4 refused messages of more frames; nobody depends on the ends of so many. */
 #define MAX_ENDS 4096
 
@@ -15,12 +20,35 @@
 #define LITTLE 65536
 #define MUCH (16 * 1024 * 1024)
 
+/* glibc's malloc() maps memory for objects of this size one by one, however often they are
+   made (M_MMAP_THRESHOLD in mallopt(3)). */
+#define ALONE (32 * 1024 * 1024)
+
 /* -- the growing payload */
 
 static size_t
 capacity_of(const WsMessage *message)
 {
     return message->data == NULL ? 0 : (size_t)PyBytes_GET_SIZE(message->data);
+}
+
+/* Ask for large pages where malloc() maps memory for one object alone: every page of that
+   is new, for every message. Elsewhere, memory is used again. */
+static void
+spread(PyObject *data)
+{
+#ifdef MADV_HUGEPAGE
+    if ((size_t)PyBytes_GET_SIZE(data) >= ALONE) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t begin = (uintptr_t)PyBytes_AS_STRING(data) & ~(page - 1);
+        uintptr_t end = (uintptr_t)PyBytes_AS_STRING(data) + (size_t)PyBytes_GET_SIZE(data);
+
+        /* Systems that have none say so. */
+        (void)madvise((void *)begin, (size_t)(end - begin), MADV_HUGEPAGE);
+    }
+#else
+    (void)data;
+#endif
 }
 
 /* Make sure that `data` is our own and has a certain size: 0, or -1 with MemoryError,
@@ -45,6 +73,7 @@ resize(WsMessage *message, size_t capacity)
             message->own = 0;
             return -1;
         }
+        spread(data);
         message->data = data;
         return 0;
     }
@@ -52,6 +81,7 @@ resize(WsMessage *message, size_t capacity)
     if (data == NULL) {
         return -1;
     }
+    spread(data);
     if (message->size) {
         memcpy(PyBytes_AS_STRING(data), PyBytes_AS_STRING(message->data),
                message->size);
