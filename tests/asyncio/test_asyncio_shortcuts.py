@@ -213,12 +213,12 @@ def test_throwing_into_a_call():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((ValueError,), ValueError),
-        ((ValueError, "text"), ValueError),
-        ((ValueError, ValueError("text"), None), ValueError),
-        ((5,), TypeError),
-        ((), TypeError),
-        ((ValueError, "text", None, None), TypeError),
+        (lambda: (ValueError,), ValueError),
+        (lambda: (ValueError, "text"), ValueError),
+        (lambda: (ValueError, ValueError("text"), None), ValueError),
+        (lambda: (5,), TypeError),
+        (tuple, TypeError),
+        (lambda: (ValueError, "text", None, None), TypeError),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the \\(type, exc, tb\\):DeprecationWarning")
@@ -233,7 +233,7 @@ def test_all_forms_of_throwing(arguments, expected):
             found = []
             for call in (coroutine(), connection.recv()):
                 with pytest.raises(expected) as info:
-                    call.throw(*arguments)
+                    call.throw(*arguments())
                 found.append(str(info.value) if expected is ValueError else "")
                 call.close()
             assert found[0] == found[1]

@@ -65,9 +65,16 @@ class Secure(Case):
         engine = self.tls._sslobj if self.quick else self.tls
         mine, out = self.bios[:2]
         below = self.transport
+        # Without memory, CPython 3.11 loses what a star stands for.
         return TlsTransport(
-            *(self.loop, below, self.protocol, self.tls, engine, mine, out),
-            Driver(below),
+            loop=self.loop,
+            below=below,
+            protocol=self.protocol,
+            ssl_object=self.tls,
+            engine=engine,
+            incoming=mine,
+            outgoing=out,
+            driver=Driver(below),
         )
 
     def sealed(self, data: bytes) -> bytes:
