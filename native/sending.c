@@ -34,7 +34,7 @@
 typedef struct {
     const uint8_t *data;
     size_t size;
-    PyObject *owner; /* of the data */
+    PyObject *owner; /* of the data, if it never changes; else NULL */
     Py_buffer view;
     int viewed;
     uint8_t head;
@@ -261,7 +261,9 @@ ws_send(WsHot *hot, PyObject *message)
         result = send_small(hot, &payload, key);
     }
     else if (ws_flush(hot) < 0
-             || ws_write_frame(hot, payload.head, payload.data, payload.size, key) < 0) {
+             || ws_write_frame(hot, payload.head, payload.data, payload.size, key,
+                               payload.owner)
+                    < 0) {
         result = -1;
     }
     else {

@@ -80,7 +80,7 @@ int ws_socket_force_close(WsSocket *self, PyObject *exc);
 PyObject *ws_socket_create(PyTypeObject *type, PyObject *args, PyObject *kwds);
 int ws_socket_init(PyObject *object, PyObject *args, PyObject *kwds);
 int ws_socket_watch(WsSocket *self, unsigned wanted);
-int ws_socket_send(PyObject *transport, const struct iovec *parts, int count);
+int ws_socket_send(PyObject *transport, const struct iovec *parts, int count, PyObject *owner);
 int ws_socket_shutdown(WsSocket *self);
 int ws_socket_write_bytes(WsSocket *self, PyObject *bytes);
 int ws_socket_close(WsSocket *self);

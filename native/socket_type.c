@@ -175,7 +175,7 @@ write_data(WsSocket *self, PyObject *data)
     }
     part.iov_base = view.buf;
     part.iov_len = (size_t)view.len;
-    rc = ws_socket_send((PyObject *)self, &part, 1);
+    rc = ws_socket_send((PyObject *)self, &part, 1, NULL);
     PyBuffer_Release(&view);
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -108,10 +108,10 @@ break_off(WsSocket *self)
     return -1;
 }
 
-/* Write parts of which one may be in a bytes object: 0 or -1. */
-static int
-write_parts(WsSocket *self, const struct iovec *parts, int count, PyObject *bytes)
+int
+ws_socket_send(PyObject *transport, const struct iovec *parts, int count, PyObject *owner)
 {
+    WsSocket *self = (WsSocket *)transport;
     Py_ssize_t written = 0;
     size_t size = 0;
 
@@ -137,10 +137,7 @@ write_parts(WsSocket *self, const struct iovec *parts, int count, PyObject *byte
             return ws_socket_fail(self, "Fatal write error on socket transport");
         }
     }
-    if ((bytes == NULL
-             ? ws_outgoing_copy(&self->outgoing, parts, count, (size_t)written)
-             : ws_outgoing_keep(&self->outgoing, bytes, (size_t)written))
-        < 0) {
+    if (ws_outgoing_add(&self->outgoing, parts, count, (size_t)written, owner) < 0) {
         return written > 0 ? break_off(self) : -1;
     }
     if (ws_socket_watch(self, self->watched | WS_WRITING) < 0) {
@@ -150,17 +147,23 @@ write_parts(WsSocket *self, const struct iovec *parts, int count, PyObject *byte
 }
 
 int
-ws_socket_send(PyObject *transport, const struct iovec *parts, int count)
-{
-    return write_parts((WsSocket *)transport, parts, count, NULL);
-}
-
-int
 ws_socket_write_bytes(WsSocket *self, PyObject *bytes)
 {
     struct iovec part = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
 
-    return write_parts(self, &part, 1, bytes);
+    return ws_socket_send((PyObject *)self, &part, 1, bytes);
+}
+
+static int
+mask_later(PyObject *transport, const struct iovec *part, PyObject *owner,
+           const uint8_t *key)
+{
+    WsSocket *self = (WsSocket *)transport;
+
+    if (ws_outgoing_mask_later(&self->outgoing, part, owner, key) < 0) {
+        return -1;
+    }
+    return ws_socket_check_high(self);
 }
 
 int
@@ -200,7 +203,7 @@ ws_socket_writable(WsSocket *self)
     for (int turn = 0; turn < MAX_TURNS && self->outgoing.size > 0; turn++) {
         int count = ws_outgoing_parts(&self->outgoing, parts, MAX_PARTS);
         size_t size = 0;
-        Py_ssize_t written = write_now(self->fd, parts, count);
+        Py_ssize_t written = count < 0 ? -1 : write_now(self->fd, parts, count);
 
         if (written < 0) {
             return ws_socket_fail(self, "Fatal write error on socket transport");
@@ -239,6 +242,6 @@ abort_socket(PyObject *transport, PyObject *exc)
     return ws_socket_force_close((WsSocket *)transport, exc);
 }
 
-const WsTransportOps ws_socket_ops = {ws_socket_send, unsent, is_closing, abort_socket};
+const WsTransportOps ws_socket_ops = {ws_socket_send, mask_later, unsent, is_closing, abort_socket};
 
 #endif

@@ -77,7 +77,7 @@ int ws_tls_discard(WsTls *self);
 /* Send what TLS has to say for itself. 0 or -1. */
 int ws_tls_flush(WsTls *self);
 
-int ws_tls_send(PyObject *transport, const struct iovec *parts, int count);
+int ws_tls_send(PyObject *transport, const struct iovec *parts, int count, PyObject *owner);
 extern const WsTransportOps ws_tls_ops;
 extern const WsReceiverOps ws_tls_receiver;
 

@@ -112,7 +112,7 @@ write_data(WsTls *self, PyObject *data)
     part.iov_base = view.buf;
     part.iov_len = (size_t)view.len;
     if (part.iov_len > 0) {
-        rc = ws_tls_send((PyObject *)self, &part, 1);
+        rc = ws_tls_send((PyObject *)self, &part, 1, NULL);
     }
     PyBuffer_Release(&view);
     return rc < 0 ? NULL : Py_NewRef(Py_None);

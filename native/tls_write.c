@@ -32,7 +32,8 @@ leave(WsTls *self, Sealed *sealed)
         parts[i].iov_len = (size_t)PyBytes_GET_SIZE(sealed->pieces[i]);
     }
     if (sealed->count > 0) {
-        rc = ws_transport_send(self->below, parts, sealed->count);
+        rc = ws_transport_send(self->below, parts, sealed->count,
+                               sealed->pieces[sealed->count - 1]);
     }
     while (sealed->count > 0) {
         sealed->count--;
@@ -128,7 +129,8 @@ write_silently(WsTls *self)
 }
 
 int
-ws_tls_send(PyObject *transport, const struct iovec *parts, int count)
+ws_tls_send(PyObject *transport, const struct iovec *parts, int count,
+            PyObject *Py_UNUSED(owner))
 {
     WsTls *self = (WsTls *)transport;
     Sealed sealed;
@@ -257,6 +259,6 @@ is_closing(PyObject *transport)
     return self->closing || ws_transport_closing(self->below);
 }
 
-const WsTransportOps ws_tls_ops = {ws_tls_send, unsent, is_closing, ws_tls_abort};
+const WsTransportOps ws_tls_ops = {ws_tls_send, NULL, unsent, is_closing, ws_tls_abort};
 
 #endif

@@ -15,10 +15,15 @@
 #include <sys/uio.h>
 
 typedef struct {
-    /* Write now what the system takes; copy and queue the rest. Like write() of
-       asyncio's transports it is silent after the end. 0, or -1 with an exception
-       set: MemoryError, or what has to reach the loop (KeyboardInterrupt). */
-    int (*send)(PyObject *transport, const struct iovec *parts, int count);
+    /* Write now what the system takes, and queue the rest: a copy, or as it is if the last
+       part is in an object that never changes, its owner. Like write() of asyncio's
+       transports it is silent after the end. 0, or -1 with an exception set: MemoryError,
+       or what has to reach the loop (KeyboardInterrupt). */
+    int (*send)(PyObject *transport, const struct iovec *parts, int count, PyObject *owner);
+    /* While bytes wait, queue what is in such an object, to be masked when it's written.
+       0 or -1. NULL: everything has to be masked at once. */
+    int (*mask_later)(PyObject *transport, const struct iovec *part, PyObject *owner,
+                      const uint8_t *key);
     /* Bytes that wait for the system to take them. */
     size_t (*unsent)(PyObject *transport);
     /* Whether it was closed, or lost. */
@@ -157,9 +162,10 @@ ws_is_transport(WsState *state, PyObject *object)
 }
 
 static inline int
-ws_transport_send(PyObject *transport, const struct iovec *parts, int count)
+ws_transport_send(PyObject *transport, const struct iovec *parts, int count,
+                  PyObject *owner)
 {
-    return ((WsTransport *)transport)->ops->send(transport, parts, count);
+    return ((WsTransport *)transport)->ops->send(transport, parts, count, owner);
 }
 
 static inline size_t

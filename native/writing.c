@@ -1,5 +1,6 @@
 /* Large frames leave in parts on our sockets: a part is masked, written, and the next one
-   uses the same memory, so the processor's cache serves for all of it. */
+   uses the same memory, so the processor's cache serves for all of it. What the system
+   doesn't take stays where it is, if nobody can change it there. */
 
 #include "writing.h"
 
@@ -97,9 +98,17 @@ write_joined(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *da
 
 #ifdef WS_SOCKETS
 
+/* Does part of the frame wait already, and can the rest wait as it is? */
+static int
+can_mask_later(WsHot *hot, PyObject *owner)
+{
+    return owner != NULL && ((WsTransport *)hot->transport)->ops->mask_later != NULL
+           && ws_transport_unsent(hot->transport) > 0;
+}
+
 static int
 write_masked(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *data,
-             size_t size, const uint8_t *key)
+             size_t size, const uint8_t *key, PyObject *owner)
 {
     /* The header stands before the first part: one piece costs the system less. */
     uint8_t *memory = PyMem_Malloc(ROOM + (size < PART ? size : PART));
@@ -115,11 +124,21 @@ write_masked(WsHot *hot, const uint8_t *header, size_t length, const uint8_t *da
     memcpy(part - length, header, length);
     while (done < size && result == 0) {
         size_t step = size - done < PART ? size - done : PART;
-        size_t before = done ? 0 : length;
-        struct iovec piece = {part - before, before + step};
 
-        ws_xor(part, data + done, step, key);
-        result = ws_transport_send(hot->transport, &piece, 1);
+        if (done && can_mask_later(hot, owner)) {
+            struct iovec rest = {(void *)(data + done), size - done};
+
+            step = size - done;
+            result = ((WsTransport *)hot->transport)
+                         ->ops->mask_later(hot->transport, &rest, owner, key);
+        }
+        else {
+            size_t before = done ? 0 : length;
+            struct iovec piece = {part - before, before + step};
+
+            ws_xor(part, data + done, step, key);
+            result = ws_transport_send(hot->transport, &piece, 1, NULL);
+        }
         if (result < 0 && done) {
             /* Half a frame has gone: nothing can follow it. */
             PyObject *error = ws_take_error();
@@ -146,7 +165,7 @@ ws_write_bytes(WsHot *hot, const uint8_t *data, size_t size)
     if (hot->socket) {
         struct iovec part = {(void *)data, size};
 
-        return ws_transport_send(hot->transport, &part, 1);
+        return ws_transport_send(hot->transport, &part, 1, NULL);
     }
 #endif
     return write_joined(hot, NULL, 0, data, size, NULL);
@@ -159,7 +178,7 @@ ws_write_object(WsHot *hot, PyObject *data)
     if (hot->socket) {
         struct iovec part = {PyBytes_AS_STRING(data), (size_t)PyBytes_GET_SIZE(data)};
 
-        return ws_transport_send(hot->transport, &part, 1);
+        return ws_transport_send(hot->transport, &part, 1, data);
     }
 #endif
     return call_write(hot, data);
@@ -167,19 +186,19 @@ ws_write_object(WsHot *hot, PyObject *data)
 
 int
 ws_write_frame(WsHot *hot, uint8_t head, const uint8_t *data, size_t size,
-               const uint8_t *key)
+               const uint8_t *key, PyObject *owner)
 {
     uint8_t header[HEADER];
     size_t length = ws_frame_header(header, head, size, key);
 
 #ifdef WS_SOCKETS
     if (hot->socket && key != NULL) {
-        return write_masked(hot, header, length, data, size, key);
+        return write_masked(hot, header, length, data, size, key, owner);
     }
     if (hot->socket) {
         struct iovec parts[2] = {{header, length}, {(void *)data, size}};
 
-        return ws_transport_send(hot->transport, parts, 2);
+        return ws_transport_send(hot->transport, parts, 2, owner);
     }
 #endif
     return write_joined(hot, header, length, data, size, key);

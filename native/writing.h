@@ -17,9 +17,10 @@ int ws_write_bytes(WsHot *hot, const uint8_t *data, size_t size);
 /* The same for a bytes object. */
 int ws_write_object(WsHot *hot, PyObject *data);
 
-/* Hand over a frame that is too large for the stack. `key` is NULL on servers. */
+/* Hand over a frame that is too large for the stack. `key` is NULL on servers; `owner` is
+   an object with the data that never changes, or NULL. */
 int ws_write_frame(WsHot *hot, uint8_t head, const uint8_t *data, size_t size,
-                   const uint8_t *key);
+                   const uint8_t *key, PyObject *owner);
 
 /* Count what was handed over; note in Python when the system didn't take it all: 1, or
    -1 with an exception. */
