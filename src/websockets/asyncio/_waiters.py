@@ -29,9 +29,11 @@ def fire(waiter: asyncio.Future[None] | None) -> None:
 
     That is for what the loop calls: who calls goes on when that task waits again.
     """
+    if waiter is None:
+        return
     if Waiter is not None and type(waiter) is Waiter:
         waiter.fire()
-    elif waiter is not None and not waiter.done():
+    elif not waiter.done():
         waiter.set_result(None)
 
 
