@@ -92,6 +92,12 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
                      room);
         return NULL;
     }
+    if (hot->room && !ws_target_stands(hot)) {
+        hot->room = 0;
+        PyErr_SetString(PyExc_RuntimeError,
+                        "buffer_updated() came after other data, which went elsewhere");
+        return NULL;
+    }
     hot->expecting = 0; /* a socket was asked, and had nothing */
     hot->handed++;
     result = ws_hot_received(self, (size_t)size);

@@ -132,6 +132,16 @@ ws_hot_get_buffer(PyObject *connection, uint8_t **buffer, size_t *room)
     return 0;
 }
 
+int
+ws_target_stands(WsHot *hot)
+{
+    WsMessage *message = hot->fast ? target_message(hot) : NULL;
+
+    return message != NULL && message->data != NULL
+           && (uint8_t *)PyBytes_AS_STRING(message->data) + message->size == hot->target
+           && hot->room <= ws_reader_missing(hot->reader);
+}
+
 void
 ws_note_size(WsHot *hot, size_t size)
 {

@@ -11,6 +11,9 @@
 /* Add the type of read buffers to the module. */
 int ws_add_buffer(PyObject *module);
 
+/* Whether the message that ws_hot_get_buffer() gave a part of still goes on there. */
+int ws_target_stands(WsHot *hot);
+
 /* From this size on, it is worth the while to expect another such message. */
 #define WS_LARGE 32768
 

@@ -167,7 +167,9 @@ answer_goodbye(WsTls *self)
 static int
 deliver_in_c(WsTls *self, WsArrived *arrived, uint8_t *buffer, size_t room)
 {
-    PyObject *protocol = self->protocol;
+    /* An SSLObject of a program's own may replace the protocol. */
+    PyObject *protocol = Py_NewRef(self->protocol);
+    const WsReceiverOps *receiver = self->receiver;
     PyObject *exc = NULL;
     WsOutcome outcome;
     size_t size = fill(self, arrived, buffer, room, &outcome);
@@ -177,10 +179,9 @@ deliver_in_c(WsTls *self, WsArrived *arrived, uint8_t *buffer, size_t room)
         exc = ws_take_error();
     }
     if (size > 0) {
-        Py_INCREF(protocol);
-        rc = self->receiver->received(protocol, size);
-        Py_DECREF(protocol);
+        rc = receiver->received(protocol, size);
     }
+    Py_DECREF(protocol);
     if (rc < 0) {
         Py_XDECREF(exc);
         return ws_tls_fail(self, "Fatal error: protocol.buffer_updated() call failed.");

@@ -97,6 +97,34 @@ def test_calls_that_end_with_their_module(order, monkeypatch):
     assert kind() is None
 
 
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        (bytes(1_000), b""),
+        (bytes(35_000), b""),
+        (bytes(35_000) + b"\x82\x01x", bytes(40_000)),
+        (bytes(35_000) + b"\x02\x7e\x9c\x40" + bytes(5_000), bytes(40_000)),
+    ],
+    ids=["more of it", "all of it", "more than it", "another one"],
+)
+def test_data_that_overtakes(rest, message, monkeypatch):
+    """Where a message stood when its place was lent, it isn't looked for after that."""
+    cls = connection_class(bound_module(monkeypatch))
+    cls._receive = lambda self, data=b"": None
+    connection = connected(cls)
+    connection.data_received(b"\x82\x7e\x9c\x40" + bytes(5_000))
+    assert len(connection.get_buffer(-1)) == 35_000
+    connection.data_received(rest)
+    if message:
+        with pytest.raises(StopIteration) as raised:
+            connection.recv().send(None)
+        assert raised.value.value == message
+    with pytest.raises(
+        RuntimeError, match=r"^buffer_updated\(\) came after other data"
+    ):
+        connection.buffer_updated(10)
+
+
 @pytest.mark.parametrize("step", [lambda call: call.send(None), next])
 def test_what_a_step_raises(step, monkeypatch):
     """The message is the exception's value, and its only argument."""
