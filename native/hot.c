@@ -368,12 +368,22 @@ ws_hot_ended(PyObject *connection)
 {
     WsHot *hot = (WsHot *)connection;
     int due = hot->wake_due;
+    PyObject *raised, *handle;
 
     hot->ending = hot->wake_due = 0;
-    if (due && hot->waiting && wake(hot) < 0) {
-        return -1;
+    if (!due || !hot->waiting || wake(hot) == 0) {
+        return hot->lost ? call(hot, hot->state->name_ended) : 0;
     }
-    return hot->lost ? call(hot, hot->state->name_ended) : 0;
+    /* The task stops the loop. Others have their turn when it runs again. */
+    raised = ws_take_error();
+    handle = PyObject_CallMethod(hot->loop, "call_soon", "N",
+                                 PyObject_GetAttr(connection, hot->state->name_ended));
+    if (handle == NULL) {
+        PyErr_WriteUnraisable(connection);
+    }
+    Py_XDECREF(handle);
+    ws_raise(raised);
+    return -1;
 }
 
 void

@@ -12,6 +12,7 @@ import pytest
 
 from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, until, uri_of
 from tests.asyncio.test_asyncio_shortcuts import talking
+from tests.loops import PATIENCE
 from tests.native.test_misuse import fresh_module
 from websockets.asyncio import _direct, _native, _waiters
 from websockets.asyncio._native import native_waiter
@@ -301,6 +302,51 @@ def test_an_interruption_at_the_end():
     with pytest.raises(KeyboardInterrupt):
         loop.run_until_complete(task)
     loop.run_until_complete(task)
+    server.close()
+    loop.run_until_complete(server.wait_closed())
+    loop.close()
+
+
+async def exit_when_lost(connection, receiving):
+    """Stop the program when a connection ends."""
+    if receiving:
+        with pytest.raises(ConnectionClosed):
+            await connection.recv()
+    else:
+        await connection.wait_closed()
+    raise SystemExit("lost")
+
+
+@pytest.mark.parametrize("receiving", [False, True])
+def test_who_stops_the_loop_at_the_end(receiving):
+    """Others who wait for the same end aren't forgotten: they go on when the loop does."""
+
+    async def start():
+        server = await serving()
+        return server, await connect(uri_of(server))
+
+    async def drop():
+        await steps()
+        for peer in server.connections:
+            peer.abort()
+        await asyncio.Event().wait()
+
+    async def finish():
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+
+    loop = asyncio.new_event_loop()
+    server, connection = loop.run_until_complete(start())
+    exiting = loop.create_task(exit_when_lost(connection, receiving))
+    waiting = loop.create_task(connection.wait_closed())
+    dropping = loop.create_task(drop())
+    with pytest.raises(SystemExit, match="lost"):
+        loop.run_until_complete(dropping)
+    assert not waiting.done()
+    loop.run_until_complete(finish())
+    with pytest.raises(SystemExit):
+        exiting.result()
+    dropping.cancel()
     server.close()
     loop.run_until_complete(server.wait_closed())
     loop.close()

@@ -69,5 +69,11 @@ class Waiters:
         """Do it at once: see the function."""
         if self._futures is not None:
             futures, self._futures = self._futures, None
-            for future in futures:
-                fire(future)
+            try:
+                for future in futures:
+                    fire(future)
+            except BaseException:
+                # A task stops the loop. Others have their turn when it runs again.
+                self._futures = futures
+                self.wake()
+                raise
