@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import resource
 import socket
 import sys
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -28,7 +30,13 @@ from tests.asyncio.helpers import (
 )
 from tests.asyncio.transports import NATIVE, Plain, needs_native
 from websockets.asyncio import _direct, _native, _network
-from websockets.asyncio._direct import direct_poller, direct_transport, suits, wanted
+from websockets.asyncio._direct import (
+    direct_poller,
+    direct_transport,
+    origin,
+    suits,
+    wanted,
+)
 from websockets.asyncio._listening import RETRY_DELAY, SocketServer, listen
 from websockets.asyncio._network import AsyncioNetwork, AsyncioStream
 from websockets.asyncio.client import connect
@@ -399,6 +407,38 @@ def test_known_loops_are_used_directly():
         assert not suits(loop, "create_server")
         assert suits(loop, "create_connection")
     assert not suits(Foreign(), "create_server")
+
+
+@pytest.mark.parametrize("name", ["asyncio", "uvloop"])
+def test_what_is_patched_on_a_class_of_loops(name, monkeypatch):
+    """Tests of programs put mocks there, or wrappers that claim to be the original."""
+    with contextlib.closing(LOOPS[name][0]()) as loop:
+        original = type(loop).create_server
+        cls = type("Patched", (type(loop),), {})
+
+    def wrapper(self, *args, **kwargs):
+        return original(self, *args, **kwargs)
+
+    with contextlib.closing(cls()) as loop:
+        assert suits(loop, "create_server")
+        for replacement in (
+            mock.AsyncMock(),
+            functools.wraps(asyncio.BaseEventLoop.create_server)(wrapper),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(cls, "create_server", replacement)
+                assert not suits(loop, "create_server")
+            assert suits(loop, "create_server")
+        assert not suits(loop, "create_something")
+
+
+def test_where_functions_come_from():
+    """What a function says about itself may be copied from another."""
+    copy = functools.wraps(asyncio.BaseEventLoop.create_server)(lambda: None)
+    assert origin(asyncio.BaseEventLoop.create_server) == "asyncio.base_events"
+    assert origin(copy) == __name__
+    assert origin(str.join) == "builtins"
+    assert origin(mock.AsyncMock()) is None
 
 
 def test_who_gets_which_transports(monkeypatch):

@@ -36,8 +36,15 @@ __all__ = [
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
-# Where the classes of known loops are defined.
-KNOWN = frozenset({"asyncio", "uvloop"})
+# Where known loops have their methods from.
+KNOWN = frozenset(
+    {
+        "asyncio.base_events",
+        "asyncio.selector_events",
+        "asyncio.unix_events",
+        "uvloop.loop",
+    }
+)
 
 
 def wanted(choice: str) -> bool:
@@ -68,28 +75,33 @@ suitable: dict[tuple[type, str], Any] = {}
 def suits(loop: asyncio.AbstractEventLoop, method: str) -> bool:
     """Tell whether a loop has ``add_reader()``, and its own method."""
     cls = type(loop)
-    found: Any = getattr(cls, method)
-    # Looking into the loop's __dict__ would make CPython 3.11 and 3.12 create it, and
-    # every turn of the loop slower from then on.
-    if getattr(loop, method) != found.__get__(loop):
+    found: Any = getattr(cls, method, None)
+    if found is None:
         return False
     if suitable.get((cls, method)) is not found:
-        if not class_suits(cls, method):
+        if not class_suits(cls, found):
             return False
         suitable[cls, method] = found
-    return True
+    # Looking into the loop's __dict__ would make CPython 3.11 and 3.12 create it, and
+    # every turn of the loop slower from then on.
+    return bool(getattr(loop, method) == found.__get__(loop))
 
 
-def class_suits(loop_type: type, method: str) -> bool:
-    """Tell the same of a class of loops."""
-    classes = loop_type.__mro__
+def class_suits(loop_type: type, function: Any) -> bool:
+    """Tell the same of a class of loops, and what it has for the method."""
     known = issubclass(loop_type, asyncio.SelectorEventLoop) or any(
-        cls.__module__.partition(".")[0] == "uvloop" for cls in classes
+        cls.__module__.partition(".")[0] == "uvloop" for cls in loop_type.__mro__
     )
-    if not known:
-        return False
-    owner = next(cls for cls in classes if method in vars(cls))
-    return owner.__module__.partition(".")[0] in KNOWN
+    return known and origin(function) in KNOWN
+
+
+def origin(function: Any) -> Any:
+    """Return the name of the module that a function comes from, whatever it says itself."""
+    namespace = getattr(function, "__globals__", None)
+    if namespace is not None:
+        return namespace.get("__name__")
+    # Methods of some extensions have no other sign.
+    return getattr(getattr(function, "__objclass__", None), "__module__", None)
 
 
 def direct_transport(
