@@ -70,6 +70,49 @@ def test_addresses_need_no_resolving(loop, host, family):
     run_on(loop, scenario)
 
 
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("127.0.0.1", str),
+        ("127.0.0.1", float),
+        ("::ffff:127.0.0.1", str),
+        (b"127.0.0.1", int),
+        (b"localhost", str),
+        ("localhost", float),
+        ("127.0.0.1", "no-such-service {}".format),
+        (5, int),
+    ],
+)
+def test_types_of_addresses(host, port):
+    """They are those that asyncio takes."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        with listener() as (_, number):
+            try:
+                transport, _ = await loop.create_connection(
+                    asyncio.Protocol, host, port(number)
+                )
+            except (OSError, TypeError) as exc:
+                with pytest.raises(type(exc)):
+                    await connect_tcp(loop, host, port(number))
+            else:
+                transport.close()
+                (await connect_tcp(loop, host, port(number))).close()
+
+    run_own(scenario)
+
+
+def test_null_characters():
+    """The system would take what comes before them."""
+
+    async def scenario():
+        with listener() as (_, port), pytest.raises(ValueError, match="null"):
+            await connect_tcp(asyncio.get_running_loop(), "127.0.0.1\0.example", port)
+
+    run(scenario)
+
+
 @every_loop
 def test_names_are_resolved(loop):
     """A name has addresses, which are tried in order."""
@@ -399,6 +442,30 @@ def test_waking_twice():
         await waiter
 
     run(scenario)
+
+
+@every_loop
+def test_who_is_refused_lets_others_run(loop):
+    """Trying until a server is there gives the task that starts it a chance."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 0))
+            address = server.getsockname()
+            listening = asyncio.create_task(listen(server))
+            attempts = 0
+            while not listening.done():
+                attempts += 1
+                assert attempts < 10
+                with pytest.raises(ConnectionRefusedError):
+                    await connect_tcp(loop, *address)
+            (await connect_tcp(loop, *address)).close()
+
+    async def listen(server):
+        server.listen()
+
+    run_on(loop, scenario)
 
 
 @every_loop

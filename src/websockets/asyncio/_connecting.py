@@ -112,6 +112,9 @@ async def connect_tcp(
             return sock
     exceptions = list(chain.from_iterable(failures))
     try:
+        # Others have their turn, though a program that waits for the server to be there
+        # tries again and again, and is refused at once.
+        await asyncio.sleep(0)
         if all_errors:
             raise ExceptionGroup("create_connection failed", exceptions)
         raise combined(exceptions)
@@ -130,13 +133,23 @@ def combined(exceptions: list[OSError]) -> OSError:
 
 
 def numeric(host: str, port: int, family: int, proto: int) -> Sequence[AddrInfo]:
-    """Return the address that a host is; none if it's a name."""
-    # Asking the system takes a thread; an address needs neither.
+    """
+    Return the address that a host is; none if it's a name, or the port is.
+
+    Raises:
+        ValueError: There's a null character in it, which :meth:`resolve` wouldn't notice.
+    """
+    # Asking the system takes a thread; an address needs neither. asyncio takes numbers of
+    # any type, too, for addresses.
+    try:
+        port = int(port)
+    except (TypeError, ValueError):
+        return ()
     for known, rest in FAMILIES:
         if family in (known, socket.AF_UNSPEC):
             try:
                 socket.inet_pton(known, host)
-            except (OSError, ValueError):
+            except (OSError, TypeError):
                 continue
             kind = proto or socket.IPPROTO_TCP
             return [(known, socket.SOCK_STREAM, kind, "", (host, port, *rest))]
