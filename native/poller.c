@@ -40,15 +40,10 @@ tell_loop(WsPoller *self, int name)
     PyObject *result = NULL;
 
     if (method != NULL && callback != NULL && fd != NULL) {
-        if (name == WS_ADD_READER) {
-            /* In an empty context: it serves connections of many. */
-            result = PyObject_CallMethodObjArgs(self->state->transports->empty_context,
-                                                NAME(self, WS_RUN), method, fd, callback,
-                                                NULL);
-        }
-        else {
-            result = PyObject_CallOneArg(method, fd);
-        }
+        /* It is called in the context of now, which is that of the callback that accepts:
+           handlers see what context variables were when the server was started. */
+        result = PyObject_CallFunctionObjArgs(
+            method, fd, name == WS_ADD_READER ? callback : NULL, NULL);
     }
     Py_XDECREF(method);
     Py_XDECREF(callback);

@@ -39,7 +39,6 @@ static const char *const names[WS_TRANSPORT_NAMES] = {
     [WS_REMOVE_WRITER] = "remove_writer",
     [WS_RESUME_READING] = "resume_reading",
     [WS_RESUME_WRITING] = "resume_writing",
-    [WS_RUN] = "run",
     [WS_SETBLOCKING] = "setblocking",
     [WS_SET_WRITE_BUFFER_LIMITS] = "set_write_buffer_limits",
     [WS_WARNING] = "warning",
@@ -190,7 +189,6 @@ load_transports(PyObject *module, PyObject *Py_UNUSED(none))
             || take("ssl", "SSLWantReadError", &shared->want_read) < 0
             || ws_ssl_load(&shared->ssl) < 0
             || take_result("logging", "getLogger", "asyncio", &shared->logger) < 0
-            || take_result("contextvars", "Context", NULL, &shared->empty_context) < 0
             || make_types(module, shared) < 0)) {
         return NULL;
     }
@@ -243,7 +241,6 @@ ws_traverse_transports(WsState *state, visitproc visit, void *arg)
     Py_VISIT(shared->buffered_protocol);
     Py_VISIT(shared->socket_class);
     Py_VISIT(shared->transport_socket_class);
-    Py_VISIT(shared->empty_context);
     Py_VISIT(shared->logger);
     Py_VISIT(shared->want_read);
     return ws_ssl_traverse(&shared->ssl, visit, arg);
@@ -268,7 +265,6 @@ ws_clear_transports(WsState *state)
     Py_CLEAR(shared->buffered_protocol);
     Py_CLEAR(shared->socket_class);
     Py_CLEAR(shared->transport_socket_class);
-    Py_CLEAR(shared->empty_context);
     Py_CLEAR(shared->logger);
     Py_CLEAR(shared->want_read);
     ws_ssl_clear(&shared->ssl);

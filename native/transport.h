@@ -101,7 +101,6 @@ enum {
     WS_REMOVE_WRITER,
     WS_RESUME_READING,
     WS_RESUME_WRITING,
-    WS_RUN,
     WS_SETBLOCKING,
     WS_SET_WRITE_BUFFER_LIMITS,
     WS_WARNING,
@@ -141,7 +140,6 @@ typedef struct WsTransports {
     PyObject *buffered_protocol;
     PyObject *socket_class;
     PyObject *transport_socket_class;
-    PyObject *empty_context;
     PyObject *logger;
     PyObject *want_read; /* ssl.SSLWantReadError */
     WsSsl ssl;

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import ssl
 import threading
@@ -191,3 +192,29 @@ def test_tls_while_another_thread_reads(loop):
         for other_loop, stop in stopping:
             other_loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@loops
+def test_context_variables_of_a_server(loop):
+    """Each connection has what they were when the server was started."""
+    variable = contextvars.ContextVar("variable", default="outside")
+    seen = []
+
+    def process_request(connection, request):
+        seen.append(variable.get())
+        variable.set("connection")
+
+    async def handler(websocket):
+        seen.append(variable.get())
+
+    async def scenario():
+        variable.set("server")
+        async with serving(handler, process_request=process_request) as server:
+            variable.set("client")
+            for _ in range(2):
+                async with connect(uri_of(server)) as websocket:
+                    await websocket.wait_closed()
+            assert variable.get() == "client"
+
+    run_on(loop, scenario)
+    assert seen == ["server", "connection"] * 2
