@@ -7,6 +7,7 @@ Doesn't know: what was received.
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from collections.abc import Callable, Sequence
 from types import MethodType
@@ -43,23 +44,32 @@ LARGE = 65536
 
 
 class Replaceable:
-    """The method ``send_frame()``: what replaces it on an object is kept in a slot."""
+    """
+    The method ``send_frame()``: what replaces it on an object is kept in a slot.
+
+    Each class has one of its own, so as to know what ``super()`` asks for: the method.
+    """
 
     def __init__(self, function: Callable[[Any, Frame], None]) -> None:
-        self._function = function
+        self.function = function
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
-            return self._function
-        if instance._send_frame is not None:
+            return self.function
+        if instance._send_frame is not None and find(type(instance)) is self:
             return instance._send_frame
-        return MethodType(self._function, instance)
+        return MethodType(self.function, instance)
 
     def __set__(self, instance: Any, function: Callable[[Frame], None]) -> None:
         instance._send_frame = function
 
     def __delete__(self, instance: Any) -> None:
         instance._send_frame = None
+
+
+def find(cls: type) -> Any:
+    """Return what a class has as ``send_frame()``, as it is."""
+    return inspect.getattr_static(cls, "send_frame")
 
 
 class SendingHalf(Ending):
@@ -104,6 +114,13 @@ class SendingHalf(Ending):
 
         @property
         def hooked(self) -> bool: ...
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        method = find(cls)
+        if isinstance(method, Replaceable):
+            # mypy and pyright take it for an ordinary method.
+            type.__setattr__(cls, "send_frame", Replaceable(method.function))
 
     def __init__(self) -> None:
         #: What to write; see :meth:`data_to_send`.

@@ -269,6 +269,35 @@ def test_hooks_assigned_to_an_instance():
     assert received == [Frame(Opcode.TEXT, b"b")]
 
 
+def test_a_subclass_replaces_a_method_for_some_objects():
+    """What it puts in its place calls the method of the base class."""
+    seen = []
+
+    class Counting(Protocol):
+        def __init__(self, side, counting):
+            super().__init__(side)
+            if counting:
+                self.send_frame = self.count
+
+        def count(self, frame):
+            seen.append(frame)
+            super().send_frame(frame)
+
+    class Derived(Counting):
+        pass
+
+    for cls in (Counting, Derived):
+        for counting in (False, True):
+            protocol = cls(SERVER, counting)
+            assert protocol.sends_itself is counting
+            protocol.send_text(b"a")
+            assert protocol.data_to_send() == [b"\x81\x01a"]
+            assert len(seen) == counting
+        seen.clear()
+        del protocol.send_frame
+        assert not protocol.sends_itself
+
+
 def test_a_foreign_extension_sees_every_frame():
     """An extension of somebody else encodes and decodes, after or before deflate."""
     protocol = Protocol(SERVER)
