@@ -183,6 +183,35 @@ def test_what_is_waited_for(monkeypatch):
     run_own(scenario)
 
 
+class Exiting(Fired):
+    """What the first task that is run at once does to the others, played by the waiter."""
+
+    def fire(self):
+        super().fire()
+        raise SystemExit
+
+
+def test_everybody_is_woken_when_one_exits(monkeypatch):
+    """Those who are left go on when the loop runs again."""
+    monkeypatch.setattr(_waiters, "Waiter", Exiting)
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        waiters = Waiters()
+        log: list[str] = []
+        tasks = [
+            asyncio.create_task(wait_for(waiters.wait(loop), log)) for _ in range(3)
+        ]
+        await steps(1)
+        with pytest.raises(SystemExit):
+            waiters.fire()
+        assert log == []
+        await asyncio.gather(*tasks)
+        assert log == ["on"] * 3
+
+    run_own(scenario)
+
+
 @every_loop
 def test_everybody_is_fired(loop):
     """Several may wait for the same; those who come later wait for the next time."""
