@@ -124,8 +124,7 @@ take_result(const char *module, const char *attribute, const char *argument,
     if (take(module, attribute, &found) < 0) {
         return -1;
     }
-    Py_XSETREF(*target, argument == NULL ? PyObject_CallNoArgs(found)
-                                         : PyObject_CallFunction(found, "s", argument));
+    Py_XSETREF(*target, PyObject_CallFunction(found, "s", argument));
     Py_DECREF(found);
     return *target == NULL ? -1 : 0;
 }
