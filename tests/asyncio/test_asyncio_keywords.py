@@ -97,6 +97,12 @@ def test_extra_headers_are_sent():
         ({"max_size": (1, 2, 3)}, ValueError, "expected a pair, not 3 values"),
         ({"max_size": -1}, ValueError, "max_size must be positive or zero, not -1"),
         ({"open_timeout": "9"}, TypeError, "open_timeout must be a number or None"),
+        (
+            {"open_timeout": float("nan")},
+            ValueError,
+            "open_timeout must be a number or",
+        ),
+        ({"close_timeout": float("nan")}, ValueError, "close_timeout must be a num"),
         ({"ping_interval": "9"}, TypeError, "ping_interval must be a number or None"),
         ({"ping_timeout": "9"}, TypeError, "ping_timeout must be a number or None"),
         ({"close_timeout": "9"}, TypeError, "close_timeout must be a number or None"),

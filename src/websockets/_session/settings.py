@@ -6,6 +6,7 @@ Doesn't know: connections.
 
 from __future__ import annotations
 
+import math
 import numbers
 
 
@@ -25,6 +26,7 @@ def check_numbers(**settings: float | None) -> None:
 
     Raises:
         TypeError: if one is something else, such as the text of a number.
+        ValueError: if one isn't comparable: event loops sort times.
 
     """
     for name, value in settings.items():
@@ -32,6 +34,8 @@ def check_numbers(**settings: float | None) -> None:
             raise TypeError(
                 f"{name} must be a number or None, not {type(value).__name__}"
             )
+        if value is not None and math.isnan(value):
+            raise ValueError(f"{name} must be a number or None, not nan")
 
 
 def check_max_size(value: int | tuple[int | None, int | None] | None) -> None:
@@ -71,7 +75,7 @@ def check_settings(
     """
     for timeout in timeouts.values():
         # Nearly always, for each connection: one look is enough.
-        if timeout is not None and type(timeout) not in PLAIN:
+        if timeout is not None and (type(timeout) not in PLAIN or math.isnan(timeout)):
             check_numbers(**timeouts)
     check_max_size(max_size)
     water_marks("max_queue", max_queue)
