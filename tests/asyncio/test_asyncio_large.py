@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import sys
 import tracemalloc
@@ -88,7 +89,6 @@ def test_what_waits_is_not_copied(side):
     message = bytes(SIZE)
 
     async def scenario():
-        references = sys.getrefcount(message)
         tracemalloc.start()
         try:
             async with waiting(side, message) as (connection, _, _):
@@ -96,10 +96,11 @@ def test_what_waits_is_not_copied(side):
                     assert tracemalloc.get_traced_memory()[0] < SIZE / 2
         finally:
             tracemalloc.stop()
-        del connection, _
-        assert sys.getrefcount(message) == references
 
+    references = sys.getrefcount(message)
     run(scenario)
+    gc.collect()
+    assert sys.getrefcount(message) == references
 
 
 @needs_failures

@@ -219,3 +219,19 @@ def test_a_clock_of_one_loop():
         loop.time = lambda: 1.0
         assert not has_known_clock(loop)
         assert clock_of(loop)() == 1
+
+
+class OwnWatching(asyncio.SelectorEventLoop):
+    """A loop that watches descriptors in its own way."""
+
+    def add_reader(self, *args):
+        raise NotImplementedError
+
+
+def test_a_loop_that_watches_in_its_own_way():
+    """It has a timer of its own."""
+    with contextlib.closing(OwnWatching()) as loop:
+        assert direct_timer(loop) is None
+        timers, _ = deadlines(loop, 20)
+        assert timers._timer is not None
+        timers._timer.cancel()
