@@ -166,7 +166,7 @@ $(VENV)/project: $(VENV)/pip pyproject.toml setup.py $(wildcard native/*)
 	$(PIP) --editable .
 	touch $@
 
-$(CHECKED)/built: $(VENV)/project $(wildcard native/*)
+$(CHECKED)/built: $(VENV)/project $(VENV)/test $(wildcard native/*)
 	rm -rf $(CHECKED)
 	CC='$(CC)' CFLAGS='$(CHECKED_CFLAGS)' LDFLAGS='$(SANITIZERS) --coverage' $(RUN) setup.py \
 		--quiet build_ext --build-temp $(CHECKED)/objects --build-lib $(CHECKED)/lib
