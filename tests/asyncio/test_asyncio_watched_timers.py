@@ -15,7 +15,7 @@ import pytest
 from tests.asyncio.helpers import run_on, run_own, serving, uri_of
 from tests.asyncio.test_asyncio_timers import Sleeper
 from tests.loops import LOOPS
-from websockets.asyncio import _timers
+from websockets.asyncio import _direct, _timers
 from websockets.asyncio._direct import direct_timer
 from websockets.asyncio._timers import Timers, clock_of, has_known_clock, timers_of
 from websockets.asyncio.client import connect
@@ -228,8 +228,16 @@ class OwnWatching(asyncio.SelectorEventLoop):
         raise NotImplementedError
 
 
-def test_a_loop_that_watches_in_its_own_way():
+def test_a_loop_that_watches_as_usual(monkeypatch):
+    """It watches the timers that there are."""
+    monkeypatch.setattr(_direct, "timer", Bell)
+    with contextlib.closing(asyncio.SelectorEventLoop()) as loop:
+        assert direct_timer(loop) is Bell
+
+
+def test_a_loop_that_watches_in_its_own_way(monkeypatch):
     """It has a timer of its own."""
+    monkeypatch.setattr(_direct, "timer", Bell)
     with contextlib.closing(OwnWatching()) as loop:
         assert direct_timer(loop) is None
         timers, _ = deadlines(loop, 20)
