@@ -225,7 +225,7 @@ class OwnWatching(asyncio.SelectorEventLoop):
     """A loop that watches descriptors in its own way."""
 
     def add_reader(self, *args):
-        raise NotImplementedError
+        super().add_reader(*args)
 
 
 def test_a_loop_that_watches_as_usual(monkeypatch):
@@ -241,5 +241,6 @@ def test_a_loop_that_watches_in_its_own_way(monkeypatch):
     with contextlib.closing(OwnWatching()) as loop:
         assert direct_timer(loop) is None
         timers, _ = deadlines(loop, 20)
+        assert timers._watched is None
         assert timers._timer is not None
         timers._timer.cancel()
