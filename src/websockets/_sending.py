@@ -127,8 +127,8 @@ class SendingHalf(Ending):
         self.writes: list[bytes] = []
         #: Whether a fragmented message is being sent.
         self.expect_continuation_frame = False
-        # What a program has put in the place of send_frame().
-        self._send_frame = None
+        # What a program has put in the place of send_frame(); a subclass may be earlier.
+        self._send_frame = getattr(self, "_send_frame", None)
 
     def data_to_send(self) -> list[bytes]:
         """

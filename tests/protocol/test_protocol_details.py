@@ -298,6 +298,22 @@ def test_a_subclass_replaces_a_method_for_some_objects():
         assert not protocol.sends_itself
 
 
+def test_a_subclass_replaces_a_method_early():
+    """What it puts in its place before the protocol is made stays."""
+    sent = []
+
+    class Early(Protocol):
+        def __init__(self, side):
+            self.send_frame = sent.append
+            super().__init__(side)
+
+    protocol = Early(SERVER)
+    assert protocol.sends_itself
+    protocol.send_text(b"a")
+    assert sent == [Frame(Opcode.TEXT, b"a")]
+    assert protocol.data_to_send() == []
+
+
 def test_a_foreign_extension_sees_every_frame():
     """An extension of somebody else encodes and decodes, after or before deflate."""
     protocol = Protocol(SERVER)
