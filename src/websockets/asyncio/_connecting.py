@@ -89,27 +89,26 @@ async def connect_tcp(
         found = interleaved(found, interleave)
 
     failures: list[list[OSError]] = []
-    if happy_eyeballs_delay is None:
-        for info in found:
-            mine: list[OSError] = []
-            try:
-                return await connect_socket(loop, info, mine, bind)
-            except OSError as exc:
-                failures.append([*mine, exc])
-    else:
 
-        async def attempt(info: AddrInfo) -> socket.socket | None:
-            mine: list[OSError] = []
-            failures.append(mine)
-            try:
-                return await connect_socket(loop, info, mine, bind)
-            except OSError as exc:
-                mine.append(exc)
-                return None
+    async def attempt(info: AddrInfo) -> socket.socket | None:
+        mine: list[OSError] = []
+        failures.append(mine)
+        try:
+            return await connect_socket(loop, info, mine, bind)
+        except OSError as exc:
+            mine.append(exc)
+            return None
 
+    if happy_eyeballs_delay is not None:
         sock = await race(attempt, found, happy_eyeballs_delay)
-        if sock is not None:
-            return sock
+    else:
+        sock = None
+        for info in found:
+            sock = await attempt(info)
+            if sock is not None:
+                break
+    if sock is not None:
+        return sock
     exceptions = list(chain.from_iterable(failures))
     try:
         # Others have their turn, though a program that waits for the server to be there
