@@ -40,8 +40,8 @@ class Default:
 DEFAULT = Default()
 
 
-# Not frozen, which would take longer than all other work of a dataclass: there is one for
-# each connection.
+# Not frozen: there is one for each connection, and each attribute of a frozen one is set
+# by a call.
 @dataclasses.dataclass(kw_only=True, eq=False, slots=True)
 class Settings:
     """

@@ -62,8 +62,8 @@ def are_unset(environ: Mapping[str, str]) -> bool:
     """
     Tell whether no variable with a proxy is set, if there's a quick way to know.
 
-    Looking up variables that aren't there, one by one, takes longer than all the rest of
-    planning a connection, and most programs have none.
+    Looking up one that isn't there raises an exception inside of it, and there are many,
+    of which most programs have none.
     """
     # What is inside of os.environ, in every version of Python 3.
     data = getattr(environ, "_data", None)
