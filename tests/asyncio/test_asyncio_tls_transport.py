@@ -449,6 +449,18 @@ def test_reading_goes_on_after_what_waited():
     run_on("asyncio", scenario)
 
 
+async def client_and_peer(monkeypatch) -> tuple[Connection, TlsPeer, Any]:
+    """Return a client over TLS, its peer, and the peer's socket."""
+    stream, other = await stream_and_peer("direct", monkeypatch)
+    peer = TlsPeer(other, server_context(), server_side=True)
+    await asyncio.gather(
+        stream.start_tls(client_context(), "localhost"), peer.shake_hands()
+    )
+    connection = Connection(Protocol(Side.CLIENT))
+    connection.attach(stream)
+    return connection, peer, other
+
+
 @needs_native
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_messages_before_damage_arrive(loop, monkeypatch):
@@ -456,13 +468,7 @@ def test_messages_before_damage_arrive(loop, monkeypatch):
     frame = b"\x81\x05hello"
 
     async def scenario():
-        stream, other = await stream_and_peer("direct", monkeypatch)
-        peer = TlsPeer(other, server_context(), server_side=True)
-        await asyncio.gather(
-            stream.start_tls(client_context(), "localhost"), peer.shake_hands()
-        )
-        connection = Connection(Protocol(Side.CLIENT))
-        connection.attach(stream)
+        connection, peer, other = await client_and_peer(monkeypatch)
         await connection.send("text")
         assert connection.buffered_amount == 0
         await peer.send(peer.sealed(frame) + b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -520,13 +526,7 @@ def test_programs_use_a_transport_that_calls_them(loop, then, monkeypatch):
     """Records that wait come before those that a program brings, and before the end."""
 
     async def scenario():
-        stream, other = await stream_and_peer("direct", monkeypatch)
-        peer = TlsPeer(other, server_context(), server_side=True)
-        await asyncio.gather(
-            stream.start_tls(client_context(), "localhost"), peer.shake_hands()
-        )
-        connection = Connection(Protocol(Side.CLIENT))
-        connection.attach(stream)
+        connection, peer, other = await client_and_peer(monkeypatch)
         transport = connection.transport
         data = peer.sealed(FULL) + peer.sealed(b"\x81\x06second")
         data += peer.goodbye() if then == "close" else b""

@@ -130,6 +130,24 @@ async def leaks(work: Callable[[], Awaitable[None]]) -> dict[str, list[int]]:
     return await growth(work, RUNS) and await growth(work, 5 * RUNS)
 
 
+async def leaves_nothing(
+    talk: Any, server_options: dict[str, Any], **options: Any
+) -> None:
+    """Have a conversation again and again, and look for what stays."""
+    scheme = "wss" if "ssl" in options else "ws"
+    async with serving(serve_client, logger=SILENT, **server_options) as server:
+
+        async def once():
+            async with connect(uri_of(server, scheme), **options) as client:
+                assert await client.recv() == "hello"
+                await talk(client)
+            for connection in server.connections if talk in STUCK else ():
+                connection.abort()
+            await until(lambda: not server.handler_tasks)
+
+        assert await leaks(once) == {}
+
+
 async def growth(
     work: Callable[[], Awaitable[None]], runs: int
 ) -> dict[str, list[int]]:
@@ -348,20 +366,7 @@ async def serve_client(websocket: Any) -> None:
 def test_a_conversation_leaves_nothing(talk, compression):
     """Whatever a connection has done, nothing of it stays."""
 
-    async def scenario():
-        async with serving(serve_client, logger=SILENT) as server:
-
-            async def once():
-                async with connect(uri_of(server), compression=compression) as client:
-                    assert await client.recv() == "hello"
-                    await talk(client)
-                for connection in server.connections if talk in STUCK else ():
-                    connection.abort()
-                await until(lambda: not server.handler_tasks)
-
-            assert await leaks(once) == {}
-
-    run(scenario)
+    run(lambda: leaves_nothing(talk, {}, compression=compression))
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])

@@ -17,8 +17,8 @@ from tests.asyncio.helpers import (
 from tests.native.test_reference_leaks import (
     CONVERSATIONS,
     SILENT,
-    STUCK,
     leaks,
+    leaves_nothing,
     serve_client,
     traced_memory,
 )
@@ -43,22 +43,8 @@ def contexts():
 @pytest.mark.parametrize("talk", CONVERSATIONS, ids=lambda talk: talk.__name__)
 def test_a_conversation_over_tls_leaves_nothing(talk):
     """TLS takes more memory, and gives it back."""
-
-    async def scenario():
-        ours, theirs = contexts()
-        async with serving(serve_client, logger=SILENT, ssl=ours) as server:
-
-            async def once():
-                async with connect(uri_of(server, "wss"), ssl=theirs) as client:
-                    assert await client.recv() == "hello"
-                    await talk(client)
-                for connection in server.connections if talk in STUCK else ():
-                    connection.abort()
-                await until(lambda: not server.handler_tasks)
-
-            assert await leaks(once) == {}
-
-    run(scenario)
+    ours, theirs = contexts()
+    run(lambda: leaves_nothing(talk, {"ssl": ours}, ssl=theirs))
 
 
 def test_a_handshake_that_fails_leaves_nothing():
