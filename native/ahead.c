@@ -118,10 +118,12 @@ ws_hot_ahead(PyObject *connection, int step)
 
     if (step == 1) {
         fetch(hot, sizeof(WsHot));
+        return;
     }
-    else if (!hot->fast || !hot->waiting) {
+    if (!hot->fast || !hot->waiting) {
+        return;
     }
-    else if (step == 2) {
+    if (step == 2) {
         fetch_input(hot);
         fetch_output(hot);
     }

@@ -1,9 +1,9 @@
 /* What a connection is going to touch, fetched before.
 
    With thousands of connections, what one of them needs isn't in the processor's cache any
-   more when its turn comes, and waiting for it, line by line, takes a quarter of the time.
-   While one connection is served, the memory can deliver what the next ones need. Each step
-   follows pointers that the step before it has had fetched.
+   more when its turn comes, and is waited for line by line. While one connection is served,
+   the memory can deliver what the next ones need. Each step follows pointers that the step
+   before it has had fetched.
 
    Owns: which memory that is.
    Doesn't know: who is next. */

@@ -113,6 +113,10 @@ ws_state(PyObject *module)
     return (WsState *)PyModule_GetState(module);
 }
 
+/* Make a type and put it into the module; keep a reference in *kept, unless that's NULL.
+   0 or -1. */
+int ws_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept);
+
 /* Take the exception that is set, as an object. */
 static inline PyObject *
 ws_take_error(void)

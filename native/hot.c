@@ -211,13 +211,13 @@ process(WsHot *hot)
     PyObject *type, *value, *traceback;
 
     do {
-        if (!hot->waiting || !ws_has_message(hot)) {
-        }
-        else if (woken < 0) {
+        int awaited = hot->waiting && ws_has_message(hot);
+
+        if (awaited && woken < 0) {
             /* The next message of a task that stops the loop. */
             result = ws_hot_wake_soon(hot);
         }
-        else if ((result = survey(hot)) > 0) {
+        else if (awaited && (result = survey(hot)) > 0) {
             result = 0;
             woken = wake(hot);
             if (woken < 0) {

@@ -391,9 +391,7 @@ ws_add_hot(PyObject *module)
 {
     WsState *state = ws_state(module);
 
-    state->hot_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &hot_spec, NULL);
-    if (state->hot_type == NULL || ws_add_buffer(module) < 0
-        || PyModule_AddObjectRef(module, "Hot", (PyObject *)state->hot_type) < 0
+    if (ws_add_type(module, &hot_spec, &state->hot_type) < 0 || ws_add_buffer(module) < 0
         || ws_add_waiter(module) < 0 || ws_add_method(module) < 0
         || ws_add_call(module) < 0) {
         return -1;

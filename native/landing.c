@@ -73,13 +73,7 @@ static PyType_Spec buffer_spec = {
 int
 ws_add_buffer(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &buffer_spec, NULL);
-
-    if (type == NULL) {
-        return -1;
-    }
-    ws_state(module)->buffer_type = (PyTypeObject *)type;
-    return PyModule_AddObjectRef(module, "ReadBuffer", type);
+    return ws_add_type(module, &buffer_spec, &ws_state(module)->buffer_type);
 }
 
 /* -- what is put where ----------------------------------------------------- */

@@ -480,11 +480,5 @@ static PyType_Spec spec = {
 int
 ws_add_message(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-
-    if (type == NULL) {
-        return -1;
-    }
-    ws_state(module)->message_type = (PyTypeObject *)type;
-    return PyModule_AddType(module, (PyTypeObject *)type);
+    return ws_add_type(module, &spec, &ws_state(module)->message_type);
 }

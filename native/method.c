@@ -180,12 +180,5 @@ static PyType_Spec method_spec = {
 int
 ws_add_method(PyObject *module)
 {
-    WsState *state = ws_state(module);
-
-    state->method_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &method_spec,
-                                                                  NULL);
-    if (state->method_type == NULL) {
-        return -1;
-    }
-    return PyModule_AddObjectRef(module, "Method", (PyObject *)state->method_type);
+    return ws_add_type(module, &method_spec, &ws_state(module)->method_type);
 }

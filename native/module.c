@@ -106,6 +106,25 @@ static struct PyModuleDef definition = {
     .m_free = release,
 };
 
+int
+ws_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **kept)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    int result;
+
+    if (type == NULL) {
+        return -1;
+    }
+    result = PyModule_AddType(module, type);
+    if (kept != NULL) {
+        *kept = type;
+    }
+    else {
+        Py_DECREF(type);
+    }
+    return result;
+}
+
 WsState *
 ws_state_of(PyTypeObject *type)
 {

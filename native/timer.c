@@ -148,15 +148,7 @@ static PyType_Spec timer_spec = {
 int
 ws_add_timer(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &timer_spec, NULL);
-    int result;
-
-    if (type == NULL) {
-        return -1;
-    }
-    result = PyModule_AddObjectRef(module, "TimerFd", type);
-    Py_DECREF(type);
-    return result;
+    return ws_add_type(module, &timer_spec, NULL);
 }
 
 #else

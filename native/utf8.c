@@ -343,13 +343,5 @@ static PyType_Spec spec = {
 int
 ws_add_utf8(PyObject *module)
 {
-    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
-    int result;
-
-    if (type == NULL) {
-        return -1;
-    }
-    result = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
-    return result;
+    return ws_add_type(module, &spec, NULL);
 }

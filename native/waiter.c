@@ -418,12 +418,5 @@ static PyType_Spec waiter_spec = {
 int
 ws_add_waiter(PyObject *module)
 {
-    WsState *state = ws_state(module);
-
-    state->waiter_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &waiter_spec,
-                                                                  NULL);
-    if (state->waiter_type == NULL) {
-        return -1;
-    }
-    return PyModule_AddObjectRef(module, "Waiter", (PyObject *)state->waiter_type);
+    return ws_add_type(module, &waiter_spec, &ws_state(module)->waiter_type);
 }
