@@ -110,11 +110,13 @@ class Aiohttp(Adapter):
         async def handler(request: web.Request) -> web.WebSocketResponse:
             websocket = web.WebSocketResponse(compress=deflate)
             await websocket.prepare(request)
+            self.count(+1)
             try:
-                with self.counted():
-                    await talk(websocket)
+                await talk(websocket)
             except ConnectionError:
                 pass
+            finally:
+                self.count(-1)
             return websocket
 
         application = web.Application()

@@ -7,7 +7,6 @@ Owns: the loops that are measured. Doesn't know: any library.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import ssl
 import time
@@ -115,17 +114,8 @@ class Adapter:
 
     # What is left of a scenario ends before the next one begins ----------------------
 
-    @contextlib.contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count a connection of a server while it is open."""
-        self.count(+1)
-        try:
-            yield
-        finally:
-            self.count(-1)
-
     def count(self, change: int) -> None:
-        """Count a connection that came or went."""
+        """Count a connection of a server that came or went."""
         self.open += change
         self.changed.set()
 

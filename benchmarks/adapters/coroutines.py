@@ -59,11 +59,13 @@ class Coroutines(Adapter):
         talk = handlers.get(kind) or self.call(size)
 
         async def handler(websocket: Any) -> None:
+            self.count(+1)
             try:
-                with self.counted():
-                    await talk(websocket)
+                await talk(websocket)
             except self.closed:
                 pass
+            finally:
+                self.count(-1)
 
         server = await self.server.serve(
             handler,
