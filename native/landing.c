@@ -18,6 +18,11 @@
 /* Up to this size, an object may stay with the loop. */
 #define MOST (1024 * 1024)
 
+/* Bytes read into the read buffer behind a large message, where another one is expected:
+   what comes there is copied once more, while the system call for the next message puts
+   all of it where it stays. */
+#define BEHIND 4096
+
 /* -- the buffer of a loop -------------------------------------------------- */
 
 WsReadBuffer *
@@ -195,7 +200,7 @@ ws_hot_get_parts(PyObject *connection, struct iovec parts[3])
         if (hot->room >= WS_READ_BUFFER) {
             return 1;
         }
-        parts[1] = (struct iovec){memory, WS_READ_BUFFER};
+        parts[1] = (struct iovec){memory, hot->steady ? BEHIND : WS_READ_BUFFER};
         return 2;
     }
     if (!may_expect(hot)) {
@@ -214,6 +219,9 @@ ws_hot_get_parts(PyObject *connection, struct iovec parts[3])
     }
     size += parts[1].iov_len;
     parts[2] = (struct iovec){memory + size, WS_READ_BUFFER - size};
+    if (parts[2].iov_len > BEHIND) {
+        parts[2].iov_len = BEHIND;
+    }
     return size < WS_READ_BUFFER ? 3 : 2;
 }
 

@@ -24,6 +24,11 @@ OTHER = b"o" * SIZE
 STREAMS: dict[str, tuple[list[tuple[int, bytes]], list[int]]] = {
     "as expected": ([(0x82, OTHER)] * 3, [SIZE + 8, 2 * SIZE + 16]),
     "at once": ([(0x82, OTHER), (0x81, b"text"), (0x82, OTHER), (0x82, b"end")], []),
+    "a flood": ([(0x82, bytes([n]) * SIZE) for n in range(9)], []),
+    "a flood with others": (
+        [(0x82, OTHER), (0x89, b"ping"), (0x81, b"text"), (0x82, b"o" * 5000)] * 4,
+        [5 * SIZE],
+    ),
     "in halves": ([(0x82, OTHER)] * 2, [SIZE // 2, SIZE + 3]),
     "header first": ([(0x82, OTHER)] * 2, [4, 8]),
     "half a header": ([(0x82, OTHER)] * 2, [1, 3]),
