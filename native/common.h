@@ -14,12 +14,14 @@
 
 /* Names that are looked up often: field and text. */
 #define WS_NAMES(NAME)                                                                 \
+    NAME(buffer_updated, "buffer_updated")                                             \
     NAME(call_soon, "call_soon")                                                       \
     NAME(check_congestion, "_check_congestion")                                        \
     NAME(close, "close")                                                               \
     NAME(ended, "_ended")                                                              \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
+    NAME(get_buffer, "get_buffer")                                                     \
     NAME(receive, "_receive")                                                          \
     NAME(recv, "recv")                                                                 \
     NAME(throw, "throw")                                                               \

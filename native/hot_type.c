@@ -132,10 +132,10 @@ optional_size(PyObject *object, Py_ssize_t *size)
 
 /* Does a subclass have a method of its own? */
 static int
-overrides(WsHot *hot, const char *name)
+overrides(WsHot *hot, PyObject *name)
 {
-    PyObject *ours = PyObject_GetAttrString((PyObject *)hot->state->hot_type, name);
-    PyObject *theirs = PyObject_GetAttrString((PyObject *)Py_TYPE(hot), name);
+    PyObject *ours = PyObject_GetAttr((PyObject *)hot->state->hot_type, name);
+    PyObject *theirs = PyObject_GetAttr((PyObject *)Py_TYPE(hot), name);
     int differ = ours != theirs;
 
     PyErr_Clear();
@@ -184,8 +184,8 @@ hot_begin(WsHot *hot, PyObject *const *args, Py_ssize_t nargs)
     hot->client = !hot->reader->masked;
     hot->direct = args[8] == Py_True;
     hot->fast = 1;
-    hot->overridden = (char)overrides(hot, "get_buffer")
-                      || overrides(hot, "buffer_updated");
+    hot->overridden = (char)overrides(hot, state->name_get_buffer)
+                      || overrides(hot, state->name_buffer_updated);
 #ifdef WS_SOCKETS
     hot->socket = (char)ws_is_transport(state, hot->transport);
 #endif

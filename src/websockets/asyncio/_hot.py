@@ -35,20 +35,17 @@ class ReadBuffer:
 class Hot:
     """The base class of connections."""
 
-    # Kept here until they differ: objects with more than 30 attributes of their own take
-    # a kilobyte more (CPython 3.11 to 3.13).
-    _receiving = False
-    # What recv() waits for, when it waits in Python.
-    _receiver: asyncio.Future[None] | None = None
-    _sending_fragments = False
-    # More is unsent than write_limit allows.
-    _congested = False
-    # The transport is gone.
-    _lost = False
-    # Small messages sent in a burst are joined; see ConnectionIO.join_sends.
-    _corking = False
-    # Messages sent since something was received.
-    _burst = 0
+    # As in the native form, which has fields.
+    __slots__ = (
+        "_buffer",
+        "_burst",
+        "_congested",
+        "_corking",
+        "_lost",
+        "_receiver",
+        "_receiving",
+        "_sending_fragments",
+    )
 
     # These change in the native form only: it takes shortcuts; recv() waits there; the transport
     # calls _ended() soon; bytes kept to leave together; bytes that passed by the output queue;
@@ -67,6 +64,21 @@ class Hot:
         def _receive(self, data: bytes = b"") -> None: ...
         def _wake(self) -> None: ...
         def _flush(self) -> None: ...
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._receiving = False
+        # What recv() waits for, when it waits in Python.
+        self._receiver: asyncio.Future[None] | None = None
+        self._sending_fragments = False
+        # More is unsent than write_limit allows.
+        self._congested = False
+        # The transport is gone.
+        self._lost = False
+        # Small messages sent in a burst are joined; see ConnectionIO.join_sends.
+        self._corking = False
+        # Messages sent since something was received.
+        self._burst = 0
 
     def _begin(self, *arguments: Any) -> None:
         """Take the shortcuts from now on; there are none here."""

@@ -80,6 +80,8 @@ class ServerConnection(Connection):
         username: Name of the user, if :func:`basic_auth` let them in.
     """
 
+    __slots__ = ("server",)
+
     protocol: ServerProtocol
     username: str
 
