@@ -310,14 +310,15 @@ class Messages:
         self._protocol.fail_parse(exc)
 
     def _control(self, head: int, data: bytes) -> None:
+        protocol = self._protocol
         frame = Frame(CONTROLS[head & 0x0F], data)
-        if self._protocol.debug:
-            self._protocol.logger.debug("< %s", frame)
-        self._protocol.recv_frame(frame)
+        if protocol.debug:
+            protocol.logger.debug("< %s", frame)
+        protocol.recv_frame(frame)
         # Here and not later: one chunk may bring a hundred thousand of them.
-        self._protocol.events.clear()
-        if len(self._protocol.writes) > MAX_PONGS and not self._protocol.defer_pongs:
-            self._deferring = self._protocol.defer_pongs = True
+        protocol.events.clear()
+        if len(protocol.writes) > MAX_PONGS and not protocol.defer_pongs:
+            self._deferring = protocol.defer_pongs = True
         if frame.opcode is Opcode.PONG:
             self._on_pong(data)
 

@@ -112,6 +112,8 @@ class Protocol(SendingHalf):
     origin: Origin | None = None
     subprotocol: Subprotocol | None = None
     _eof_rcvd = False
+    # After a Close frame, or a failure, only the end of the stream counts.
+    _ignoring = False
     #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
     defer_pongs = False
     _reader: StreamReader | None = None
@@ -313,6 +315,13 @@ class Protocol(SendingHalf):
         if not self.lazy:
             self.read_events(frames)
         if self._eof_rcvd and self._state is not CLOSED:
+            if not self._ignoring:
+                # In the middle of the conversation.
+                text = "unexpected end of stream"
+                if (unfinished := frames.unfinished()) is not None:
+                    there, size = unfinished
+                    text = f"stream ends after {there} bytes, expected {size} bytes"
+                self.parser_exc = EOFError(text)
             self._end()
 
     def _start_frames(self) -> FrameReader:
@@ -335,10 +344,8 @@ class Protocol(SendingHalf):
             if self._reader is not None:
                 self._reader.discard()
             yield
-        if not self.eof_sent:
-            self.send_eof()
         if self._state is not CLOSED:
-            self._closed()
+            self._end()
         while True:
             yield
 
@@ -359,14 +366,15 @@ class Protocol(SendingHalf):
                 self.send_frame(Frame(Opcode.PONG, frame.data))
         elif opcode is Opcode.CLOSE:
             # RFC 6455 §5.5.1
-            self.close_rcvd = Close.parse(bytes(frame.data))
+            data = bytes(frame.data)
+            self.close_rcvd = close = Close.parse(data)
             if self._state is CLOSING:
                 assert self.close_sent is not None  # fail() with 1006 ignores all input
                 self.close_rcvd_then_sent = False
             else:
                 # Also inside a fragmented message, which the peer gives up: no error.
-                self._send_close_frame(bytes(frame.data))
-                self.close_sent = self.close_rcvd
+                self._send_close_frame(data)
+                self.close_sent = close
                 self.close_rcvd_then_sent = True
                 self.state = CLOSING
             # RFC 6455 §7.1.1
@@ -392,26 +400,17 @@ class Protocol(SendingHalf):
 
     def _ignore_input(self) -> None:
         """Keep messages that wait to be read; ignore all that comes, up to the end."""
-        if self.frame_reader is not None:
+        if self.frame_reader is None:
+            self.parser = self.discard()
+            next(self.parser)
+        else:
             self.frame_reader.stop()
-        self.parser = self.discard()
-        next(self.parser)
+            self._ignoring = True
 
     def _end(self) -> None:
-        """The stream ended without a Close frame, in the middle of the conversation."""
-        assert self.frame_reader is not None  # parse() runs
-        unfinished = self.frame_reader.unfinished()
-        self.parser_exc = EOFError(
-            "unexpected end of stream"
-            if unfinished is None
-            else "stream ends after {} bytes, expected {} bytes".format(*unfinished)
-        )
+        """The stream ended, and nothing else is going to happen."""
         if not self.eof_sent:
             self.send_eof()
-        self._closed()
-
-    def _closed(self) -> None:
-        """The stream ended, and nothing else is going to happen."""
         self.state = CLOSED
         if self.side is SERVER:
             self.logger.info("connection closed")
@@ -487,7 +486,8 @@ class Protocol(SendingHalf):
             # An extension or an overridden method raised what it shouldn't.
             self.logger.error("parser failed", exc_info=exc)
             code, reason = CloseCode.INTERNAL_ERROR, ""
-        self.parser_exc = exc
+        if self.parser_exc is None:
+            self.parser_exc = exc
         if self._state is CLOSED:
             # Found when a message was read after the end.
             return

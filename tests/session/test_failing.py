@@ -175,6 +175,18 @@ def test_bad_text_before_a_regular_close():
     assert isinstance(end.__cause__, UnicodeDecodeError)
 
 
+@pytest.mark.parametrize("lost_only", [False, True])
+def test_bad_text_read_after_the_stream_was_cut_off(lost_only):
+    """Of two failures, the first one is the cause, though both have shown."""
+    session = client()
+    session.receive_data(BAD_TEXT, 0)
+    if not lost_only:
+        session.receive_eof(0)
+    session.connection_lost(0)
+    [end] = read_all(session)
+    assert isinstance(end.__cause__, EOFError)
+
+
 def test_bad_text_inside_an_unfinished_frame():
     """When nothing waits before it, bad text fails as soon as its bytes arrive."""
     session = client()

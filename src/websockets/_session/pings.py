@@ -183,8 +183,8 @@ class Pings:
         self.ping_due = self.pong_due = None
 
     def fail(self, make_exception: Callable[[], BaseException]) -> None:
-        """Resolve all pings in flight with an exception."""
-        self.stop()
+        """End keepalive; resolve all pings in flight with an exception."""
+        self.ping_due = self.pong_due = None
         pings, self._in_flight = self._in_flight, None
         if pings:
             for _, done in pings.values():

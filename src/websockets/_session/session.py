@@ -115,8 +115,9 @@ class Session:
             self._wanted = False
             if messages.drained and self.protocol._state is OPEN:
                 return  # most of the time: somebody waited for all that came
-        messages.scan()
-        messages.gather()
+        if self.protocol.close_rcvd is None:  # or nothing follows
+            messages.scan()
+            messages.gather()
         self._settle(now)
 
     def receive_eof(self, now: float, cause: BaseException | None = None) -> None:
@@ -131,14 +132,18 @@ class Session:
         if self._messages.failing:
             # It's what ended the conversation, whoever reads the messages before it.
             self._messages.fail_now()
-        self._blame(cause)
+        if cause is not None:
+            self._blame(cause)
         self.protocol.receive_eof()
         self._settle(now)
 
     def connection_lost(self, now: float, cause: BaseException | None = None) -> None:
         """Process the end of the transport: nothing can be received or sent any more."""
         self._over = True
-        self.receive_eof(now, cause)
+        if self.protocol._state is not CLOSED:
+            self.receive_eof(now, cause)
+        elif cause is not None:
+            self._blame(cause)
         self._close_due = self._failure_due = None
         self._messages.forget_pongs()
 
@@ -191,7 +196,10 @@ class Session:
             and now >= pings.pong_due
             and pings.overdue(now, self.reading_paused, self.written)
         ):
-            self._keepalive_failed(now)
+            if self.protocol.debug:
+                self.protocol.logger.debug("- timed out waiting for keepalive pong")
+            self._notes = [pings.complaint(now)]
+            self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
         elif pings.ping_due is not None and now >= pings.ping_due:
             data = pings.keepalive(now, self.reading_paused, self.written)
             self.protocol.send_ping(data)
@@ -213,9 +221,10 @@ class Session:
     @property
     def readable(self) -> bool:
         """Whether who waits for a message or a fragment should ask again."""
-        messages = self._messages
         return (
-            messages.complete or (self._streaming and messages.readable) or self.closed
+            self.protocol._state is CLOSED
+            or self._messages.complete
+            or (self._streaming and self._messages.readable)
         )
 
     def exception(self) -> ConnectionClosed:
@@ -431,22 +440,14 @@ class Session:
 
     # -- private
 
-    def _blame(self, cause: BaseException | None) -> None:
-        """Remember the first cause: later ones follow from it."""
-        if self._cause is None:
-            self._cause = self.protocol.parser_exc or cause
-
-    def _keepalive_failed(self, now: float) -> None:
-        pings = self.pings
-        if self.protocol.debug:
-            self.protocol.logger.debug("- timed out waiting for keepalive pong")
-        self._notes = [pings.complaint(now)]
-        self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+    def _blame(self, cause: BaseException) -> None:
+        """Remember the first cause: later ones, the protocol's too, follow from it."""
+        if self._cause is None and self.protocol.parser_exc is None:
+            self._cause = cause
 
     def _settle(self, now: float) -> None:
         """Draw the consequences of what just happened."""
-        protocol = self.protocol
-        if protocol._state is OPEN:
+        if self.protocol._state is OPEN:
             if (
                 self._failure_due is None
                 and self.close_timeout is not None
@@ -484,17 +485,16 @@ class Session:
 
     def _wind_up(self, now: float) -> None:
         """The connection is closing, or closed and the transport isn't: arm the deadline."""
-        self.pings.stop()
-        self._failure_due = None
-        # Nothing more is kept, so nothing has to be left unread; the end must be seen.
-        self.reading_paused = False
         if self._messages.failing:
             # Our Close was the last that we had to say.
             self._messages.fail_now()
-        self._blame(self.protocol.parser_exc)
         if self.protocol._state is CLOSED:
             self.pings.fail(self.exception)
-        timeout = self.close_timeout
-        if timeout is not None and self._close_due is None and not self.aborted:
-            self._close_due = now + timeout
-            self.rearm = True
+        if self._close_due is None:
+            self.pings.stop()
+            self._failure_due = None
+            # Nothing more is kept, so nothing is left unread; the end must be seen.
+            self.reading_paused = False
+            if self.close_timeout is not None and not self.aborted:
+                self._close_due = now + self.close_timeout
+                self.rearm = True

@@ -239,7 +239,7 @@ class ConnectionIO(
         if self.protocol.writes:
             for data in session.data_to_send():
                 output.write(data)
-            if output.paused and not self._congested:
+            if output.paused and not (output.ended or self._congested):
                 self._check_congestion()
         if session.aborted:
             output.stop()
@@ -380,7 +380,8 @@ class ConnectionIO(
             self._timers.cancel(self, self._alarm)
             self._alarm = None
         self._pump()
-        self._check_congestion()
+        if self._congested:
+            self._check_congestion()
         if not self._ending:
             self._losers.wake()
 

@@ -15,11 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING
-
-
-if TYPE_CHECKING:
-    pass
 
 
 __all__ = ["Output"]
@@ -30,6 +25,9 @@ BATCH = 256 * 1024
 # With `join`: what counts as small, and how much leaves together at most.
 SMALL = 4096
 JOINED = 16384
+
+# Made once: it serves at every end.
+peer_gone = contextlib.suppress(OSError)
 
 
 class Output:
@@ -192,5 +190,5 @@ class Output:
             self._transport.close()
         else:
             # The peer may have reset the connection; connection_lost() is going to tell.
-            with contextlib.suppress(OSError):
+            with peer_gone:
                 self._transport.write_eof()
