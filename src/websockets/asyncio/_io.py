@@ -71,7 +71,8 @@ class ConnectionIO(
         "response",
     )
 
-    # Kept here until they differ: the connection was lost before the output that waited was written.
+    # Kept here until they differ: whether the connection was lost before the output that
+    # waited was written.
     _cut_off = False
     # Identity of the latest recv_streaming().
     _streamer: object | None = None

@@ -30,6 +30,7 @@ from ..http11 import USER_AGENT
 from ..protocol import CLIENT, CONNECTING, LOGGERS
 from ..typing import LoggerLike, Origin, PathLike, Subprotocol
 from ..uri import WebSocketURI, parse_uri
+from ._deadline import Deadline
 from ._keywords import (
     CLIENT_TCP,
     ROUTE,
@@ -350,12 +351,12 @@ class connect:
         """
         origin = self.uri, self.ws_uri
         self._start()
-        deadline = asyncio.timeout(self.open_timeout)
+        deadline = Deadline(self.open_timeout)
         try:
-            async with deadline:
+            with deadline:
                 return await self._connect()
         except TimeoutError as exc:
-            if deadline.expired():
+            if deadline.expired:
                 raise self._progress.timed_out() from exc
             raise  # TCP has timeouts of its own
         finally:
