@@ -113,15 +113,23 @@ class Headers(MutableMapping[str, str]):
         Args:
             lines: name, colon, space, value, CRLF, for each header.
         """
-        headers = cls()
+        headers = object.__new__(cls)
+        headers._dict = headers._list = None
         headers._lines = lines
         return headers
 
+    def _add_lines(self, lines: str) -> None:
+        """Add lines as they are sent, without checking them."""
+        self._lines = self._sendable() + lines
+        self._list = self._dict = None
+
     def _pack(self) -> None:
         """Keep the lines only, until somebody looks at the headers again."""
+        if self._list is None:
+            return
         lines = self._sendable()
         # What set_insecure() accepts might be read in another way than it was set.
-        if self._list is None or lines.count("\n") == len(self._list):
+        if lines.count("\n") == len(self._list):
             self._lines = lines
             self._list = self._dict = None
 
@@ -176,7 +184,7 @@ class Headers(MutableMapping[str, str]):
     def serialize(self) -> bytes:
         """Return the header lines and the empty line after them, as sent."""
         # RFC 9110, section 5.5: bytes above 127 are opaque; Latin-1 is one to one.
-        return str(self).encode("iso-8859-1")
+        return self.__str__().encode("iso-8859-1")
 
     # Mapping
 

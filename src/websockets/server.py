@@ -256,7 +256,7 @@ class ServerProtocol(Negotiation):
             ValueError: if the response can't be sent, because of a control character.
 
         """
-        if self.state is not CONNECTING or self.eof_sent:
+        if self._state is not CONNECTING or self.eof_sent:
             raise InvalidState("an HTTP response was sent already")
         self.writes.append(response.serialize())
         if self.debug:

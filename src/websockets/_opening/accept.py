@@ -9,11 +9,13 @@ of the opening handshake, or gives it a stream that raises.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
+from ..datastructures import Headers
 from ..exceptions import InvalidHandshake, InvalidStatus
 from ..http11 import SERVER, Request, Response
 from ..protocol import OPEN
@@ -83,24 +85,47 @@ async def accept(
     """
     protocol.lazy = True
     try:
-        request = await receive_request(stream, protocol)
-        if request is not None:
+        while not protocol.events and protocol.handshake_exc is None:
+            await receive(stream, protocol)
+        # Otherwise the request was invalid, and the protocol has refused it.
+        if protocol.handshake_exc is None:
+            (request,) = protocol.events_received()
+            assert isinstance(request, Request)  # a lazy protocol makes no others
             connection.request = request
-            response = await choose_response(
-                protocol,
-                connection,
-                request,
-                process_request,
-                process_response,
-                server_header,
-                shutting_down,
-            )
+            response = None
+            if process_request is not None:
+                response = await ask(
+                    protocol,
+                    server_header,
+                    "process_request",
+                    process_request,
+                    connection,
+                    request,
+                )
+            if response is None:
+                response = usual_response(
+                    protocol, request, server_header, shutting_down
+                )
+            else:
+                add_server_header(response, server_header)
+            if process_response is not None:
+                connection.response = response
+                other = await ask(
+                    protocol,
+                    server_header,
+                    "process_response",
+                    process_response,
+                    connection,
+                    request,
+                    response,
+                )
+                response = response if other is None else other
             connection.response = send_response(protocol, response, server_header)
         for data in protocol.data_to_send():
             if data:  # empty asks for a half-close, which close() includes
                 await stream.write(data)
         # A callback may insist on opening a connection that the rules refuse.
-        if protocol.state is OPEN:
+        if protocol._state is OPEN:
             pack(connection.request, connection.response)
             return
         # The client may be gone; what matters is why there's no connection.
@@ -112,58 +137,55 @@ async def accept(
         raise
 
 
-async def receive_request(stream: Stream, protocol: ServerProtocol) -> Request | None:
-    """Return the request; :obj:`None` when it's invalid and the protocol knows why."""
-    while True:
-        if protocol.handshake_exc is not None:
-            return None
-        for event in protocol.events_received():
-            assert isinstance(event, Request)  # a lazy protocol makes no others
-            return event
-        await receive(stream, protocol)
-
-
-async def choose_response(
+async def ask(
     protocol: ServerProtocol,
-    connection: Acceptable,
+    server_header: str | None,
+    name: str,
+    callback: Callable[..., object],
+    *arguments: object,
+) -> Response | None:
+    """Return what a callback returns, or its coroutine; a 500 if it fails."""
+    try:
+        result = callback(*arguments)
+        if inspect.isawaitable(result):
+            result = await result
+        if result is not None and not isinstance(result, Response):
+            raise TypeError(
+                f"{name} must return a Response or None, not {type(result).__name__}"
+            )
+    except Exception:
+        protocol.logger.error(f"{name} failed", exc_info=True)
+        return internal_error(protocol, server_header)
+    return result
+
+
+def usual_response(
+    protocol: ServerProtocol,
     request: Request,
-    process_request: ProcessRequest | None,
-    process_response: ProcessResponse | None,
     server_header: str | None,
     shutting_down: Callable[[], bool],
 ) -> Response:
-    """Return the response to a request: the protocol's, or what callbacks make of it."""
-    response = None
-    if process_request is not None:
-        try:
-            response = await outcome(
-                "process_request", process_request(connection, request)
-            )
-        except Exception:
-            protocol.logger.error("process_request failed", exc_info=True)
-            response = internal_error(protocol)
-    if response is None:
-        response = protocol.accept(request)
-        if shutting_down():
-            response = protocol.reject(
-                http.HTTPStatus.SERVICE_UNAVAILABLE,
-                "Server is shutting down.\n",
-            )
-    add_server_header(response, server_header)
-    connection.response = response
-    if process_response is not None:
-        try:
-            replacement = await outcome(
-                "process_response", process_response(connection, request, response)
-            )
-        except Exception:
-            protocol.logger.error("process_response failed", exc_info=True)
-            response = internal_error(protocol)
-            add_server_header(response, server_header)
-        else:
-            if replacement is not None:
-                response = replacement
+    """Return the protocol's response, with the ``Server`` header."""
+    response = protocol.accept(request)
+    if shutting_down():
+        response = protocol.reject(
+            http.HTTPStatus.SERVICE_UNAVAILABLE,
+            "Server is shutting down.\n",
+        )
+    if server_header and type(protocol) is ServerProtocol:
+        # Nobody else has had a say in it.
+        response.headers._add_lines(server_line(server_header))
+    else:
+        add_server_header(response, server_header)
     return response
+
+
+@functools.lru_cache(maxsize=16)
+def server_line(server_header: str) -> str:
+    """Return the line of the ``Server`` header, checked: servers have few."""
+    headers = Headers()
+    headers["Server"] = server_header
+    return headers._sendable()
 
 
 def send_response(
@@ -176,8 +198,7 @@ def send_response(
         protocol.send_response(response)
     except ValueError:  # a callback made something that can't be sent
         protocol.logger.error("opening handshake failed", exc_info=True)
-        response = internal_error(protocol)
-        add_server_header(response, server_header)
+        response = internal_error(protocol, server_header)
         protocol.send_response(response)
     return response
 
@@ -194,23 +215,14 @@ def refusal(protocol: ServerProtocol, connection: Acceptable) -> Exception:
     return status
 
 
-async def outcome(name: str, result: object) -> Response | None:
-    """Return what a callback returned, or what its coroutine returns."""
-    if inspect.isawaitable(result):
-        result = await result
-    if result is not None and not isinstance(result, Response):
-        raise TypeError(
-            f"{name} must return a Response or None, not {type(result).__name__}"
-        )
-    return result
-
-
-def internal_error(protocol: ServerProtocol) -> Response:
+def internal_error(protocol: ServerProtocol, server_header: str | None) -> Response:
     """Return the response for a mistake on our side."""
-    return protocol.reject(
+    response = protocol.reject(
         http.HTTPStatus.INTERNAL_SERVER_ERROR,
         "Failed to open a WebSocket connection.\nSee server log for more information.\n",
     )
+    add_server_header(response, server_header)
+    return response
 
 
 def add_server_header(response: Response, server_header: str | None) -> None:

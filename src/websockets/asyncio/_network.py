@@ -97,7 +97,7 @@ class AsyncioStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start. Not called for the transport that :meth:`start_tls` makes."""
-        self.transport = cast(asyncio.Transport, transport)
+        self.transport = transport  # type: ignore[assignment]  # it's one of a stream
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes for :meth:`read`."""
@@ -106,7 +106,8 @@ class AsyncioStream(asyncio.Protocol):
         if self._pending > READ_AHEAD and not self._reading_paused:
             self._reading_paused = True
             self.transport.pause_reading()
-        fire(self._waiter)
+        if self._waiter is not None:
+            fire(self._waiter)
 
     def eof_received(self) -> bool:
         """Keep the transport open for writing, unless it runs TLS, which can't."""
@@ -159,10 +160,11 @@ class AsyncioStream(asyncio.Protocol):
                 return await self.read()
         while not self._chunks and not self._eof:
             await self._event()
-        if not self._chunks:
+        chunks = self._chunks
+        if not chunks:
             return b""
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
         self._resume_reading()
         return data
 

@@ -23,14 +23,12 @@ def new_waiter(loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
     return Waiter(loop)
 
 
-def fire(waiter: asyncio.Future[None] | None) -> None:
+def fire(waiter: asyncio.Future[None]) -> None:
     """
-    Run the task that waits, if there is one, at once if it can be.
+    Run the task that waits, at once if it can be.
 
     That is for what the loop calls: who calls goes on when that task waits again.
     """
-    if waiter is None:
-        return
     if Waiter is not None and type(waiter) is Waiter:
         waiter.fire()
     elif not waiter.done():
