@@ -12,10 +12,11 @@ stream; the task starts with the first bytes, and usually gets to the handler at
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl as ssl_module
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidHandshake
 from ._native import DIRECT_WAKE
@@ -45,26 +46,25 @@ class ServerStream(AsyncioStream):
         expired: Whether the deadline has passed.
     """
 
-    __slots__ = ("_acceptor", "_alarm", "_deadline", "_started", "expired", "task")
+    __slots__ = ("_acceptor", "_started", "expired", "task")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, acceptor: Acceptor) -> None:
         super().__init__(loop)
         self._acceptor = acceptor
-        self._alarm: Alarm | None = None
-        self._deadline = 0.0
         self._started = False
         self.expired = False
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the client."""
-        super().connection_made(transport)
+        self.transport = transport  # type: ignore[assignment]  # it's one of a stream
         self._acceptor.accept(self)
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes for :meth:`read`; the first ones start the task."""
         super().data_received(data)
-        self.start()
+        if not self._started:
+            self.start()
 
     def eof_received(self) -> bool:
         """Let the task find out, as :meth:`connection_lost` does."""
@@ -90,24 +90,8 @@ class ServerStream(AsyncioStream):
         # One that began at once may be over.
         self.task = None if task.done() else task
 
-    # the deadline
-
-    def set_deadline(self, deadline: float) -> None:
-        """Cancel the task at that time, or let go of the client."""
-        self._deadline = deadline
-        self._alarm = self._acceptor.timers.set(self, deadline)
-
-    def stop_waiting(self) -> None:
-        """Forget the deadline: the opening handshake is over."""
-        if self._alarm is not None:
-            self._acceptor.timers.cancel(self, self._alarm)
-            self._alarm = None
-
-    def _deadline_near(self) -> None:
-        self.set_deadline(self._deadline)
-
-    def _deadline_reached(self) -> None:
-        self._alarm = None
+    def expire(self) -> None:
+        """Cancel the task, or let go of a client that was silent for too long."""
         self.expired = True
         if self.task is not None:
             self.task.cancel()
@@ -130,6 +114,9 @@ class Acceptor:
         ssl: TLS, if the server speaks it.
         tls_options: Arguments of :meth:`asyncio.loop.start_tls`.
         open_timeout: Seconds for TLS and the opening handshake together.
+
+    All streams have the same time, so the first that came is the first whose time is up:
+    one alarm is set, for a deadline that isn't later than any other.
     """
 
     def __init__(
@@ -151,49 +138,97 @@ class Acceptor:
         self.server_header = server_header
         self.ssl = ssl
         self.tls_options = tls_options
-        self.open_timeout = open_timeout
+        self.open_timeout = math.inf if open_timeout is None else open_timeout
         self.loop = asyncio.get_running_loop()
         self.now = clock_of(self.loop)
         self.timers = timers_of(self.loop, self.now)
+        self._alarm: Alarm | None = None
+        self._alarm_at = 0.0
+        assert server._closed is not None  # it's starting
+        server._closed.add_done_callback(self._stop)
 
     def __call__(self) -> ServerStream:
         return ServerStream(self.loop, self)
 
     def accept(self, stream: ServerStream) -> None:
         """Have a stream wait for its client."""
-        close_task = self.server.close_task
+        server = self.server
+        close_task = server.close_task
         if close_task is not None and close_task.done():
             # It was being accepted while the server closed.
             stream.abort()
             return
-        self.server.opening.add(stream)
-        if self.open_timeout is not None:
-            stream.set_deadline(self.now() + self.open_timeout)
+        server.opening[stream] = self.now() + self.open_timeout
+        if self._alarm is None and self.open_timeout < math.inf:
+            self._set_alarm()
         if self.ssl is not None:
             # What the client says first is for start_tls().
             stream.transport.pause_reading()
         if self.ssl is not None or close_task is not None:
             stream.start(at_once=False)
 
+    def _set_alarm(self) -> None:
+        """Set the alarm for the stream that has waited for the longest time."""
+        self._alarm = None
+        for stream, deadline in self.server.opening.items():
+            # Those whose time was over may still be here: it takes a task time to end.
+            if not stream.expired:
+                self._alarm = self.timers.set(self, deadline)
+                self._alarm_at = deadline
+                break
+
+    def _deadline_near(self) -> None:
+        self._set_alarm()
+
+    def _deadline_reached(self) -> None:
+        # The loop fires timers up to one tick of its clock too early.
+        now = max(self.now(), self._alarm_at)
+        late = []
+        for stream, deadline in self.server.opening.items():
+            if deadline > now:
+                break
+            if not stream.expired:
+                late.append(stream)
+        for stream in late:
+            stream.expire()
+        self._set_alarm()
+
+    def _stop(self, closed: asyncio.Future[None]) -> None:
+        """Forget the alarm: the server is closed, and no stream is left."""
+        if self._alarm is not None:
+            self.timers.cancel(self, self._alarm)
+            self._alarm = None
+
     def give_up(self, stream: ServerStream) -> None:
         """Let go of a client that was silent for too long."""
-        self.server.opening.discard(stream)
+        del self.server.opening[stream]
         stream.abort()
         self.server.logger.debug("! opening handshake failed: %r", TimeoutError())
 
     async def run(self, stream: ServerStream) -> None:
         """Run a connection, from TLS to the end."""
         server = self.server
+        connection = None
         try:
-            connection = await self.open(stream)
-        finally:
-            stream.stop_waiting()
-            server.opening.discard(stream)
-        if connection is None:
+            if self.ssl is not None:
+                await stream.start_tls(self.ssl, server_side=True, **self.tls_options)
+            connection = self.create_connection()
+            connection.transport = stream.transport
+            server.all_connections.add(connection)
+            await connection.handshake(
+                self.process_request, self.process_response, self.server_header
+            )
+        except BaseException as exc:
+            # Nothing stays open.
+            if not self._failed(stream, connection, exc):
+                raise
             return
+        finally:
+            server.opening.pop(stream, None)
         # It may stay for days; the stream isn't needed any more.
         del stream
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None  # this is a coroutine
         server.handler_tasks.add(task)
         try:
             if server._last_words is not None:
@@ -206,46 +241,34 @@ class Acceptor:
         finally:
             server.handler_tasks.discard(task)
 
-    async def open(self, stream: ServerStream) -> ServerConnection | None:
-        """
-        Open a connection.
-
-        Returns:
-            The connection; :obj:`None` if it didn't open, which is logged. Whatever is
-            raised, nothing stays open.
-        """
-        connection = None
-        try:
-            if self.ssl is not None:
-                await stream.start_tls(self.ssl, server_side=True, **self.tls_options)
-            connection = self.create_connection()
-            connection.transport = stream.transport
-            self.server.all_connections.add(connection)
-            await connection.handshake(
-                self.process_request, self.process_response, self.server_header
-            )
-        except BaseException as exc:
-            stream.abort()
-            failure = None
-            if connection is not None:
-                failure = connection.protocol.handshake_exc
-                self.server.all_connections.discard(connection)
-                # This logs "connection closed".
-                connection.protocol.receive_eof()
-                connection.never_opened()
-            if (
-                isinstance(exc, (OSError, InvalidHandshake))
-                or exc is failure
-                or (stream.expired and was_cancelled_once(exc))
-            ):
-                # The client's business. What there is to say was logged.
-                self.server.logger.debug("! opening handshake failed: %r", exc)
-            elif isinstance(exc, Exception):
-                self.server.logger.error("opening handshake failed", exc_info=True)
-            else:
-                raise
-            return None
-        return connection
+    def _failed(
+        self,
+        stream: ServerStream,
+        connection: ServerConnection | None,
+        exc: BaseException,
+    ) -> bool:
+        """Drop a connection that didn't open; tell whether that is all there is to do."""
+        server = self.server
+        stream.abort()
+        failure = None
+        if connection is not None:
+            failure = connection.protocol.handshake_exc
+            server.all_connections.discard(connection)
+            # This logs "connection closed".
+            connection.protocol.receive_eof()
+            connection.never_opened()
+        if (
+            isinstance(exc, (OSError, InvalidHandshake))
+            or exc is failure
+            or (stream.expired and was_cancelled_once(exc))
+        ):
+            # The client's business. What there is to say was logged.
+            server.logger.debug("! opening handshake failed: %r", exc)
+        elif isinstance(exc, Exception):
+            server.logger.error("opening handshake failed", exc_info=True)
+        else:
+            return False
+        return True
 
 
 def was_cancelled_once(exc: BaseException) -> bool:

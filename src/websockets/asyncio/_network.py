@@ -160,11 +160,8 @@ class AsyncioStream(asyncio.Protocol):
                 return await self.read()
         while not self._chunks and not self._eof:
             await self._event()
-        chunks = self._chunks
-        if not chunks:
-            return b""
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
+        data = b"".join(self._chunks)
+        self._chunks.clear()
         self._resume_reading()
         return data
 

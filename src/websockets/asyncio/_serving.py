@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,9 @@ class Server:
         self.handler_tasks: set[asyncio.Task[Any]] = set()
         #: Task that closes the server, from :meth:`close` on.
         self.close_task: asyncio.Task[None] | None = None
-        #: Connections whose opening handshake isn't over, or hasn't begun.
-        self.opening: set[ServerStream] = set()
+        #: Connections whose opening handshake isn't over, or hasn't begun, in the order in
+        #: which they came; and when their time is over.
+        self.opening: OrderedDict[ServerStream, float] = OrderedDict()
         # How long opening handshakes may go on after close().
         self.close_timeout: float | None = 10
         # What connections are closed with that open after close(); None: they go on.
