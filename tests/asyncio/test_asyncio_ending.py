@@ -14,15 +14,15 @@ from tests.asyncio.helpers import LOOPS, run_on, run_own, serving, steps, until,
 from tests.asyncio.test_asyncio_shortcuts import talking
 from tests.loops import PATIENCE
 from tests.native.test_misuse import fresh_module
-from websockets.asyncio import _direct, _native, _waiters
-from websockets.asyncio._native import native_waiter
+from websockets.asyncio import _direct, _native, _waiters, _waiting
+from websockets.asyncio._native import choose_waiter
 from websockets.asyncio._waiters import Waiters, fire, new_waiter
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import Connection
 from websockets.exceptions import ConnectionClosed
 
 
-Waiter: Any = native_waiter()
+Waiter: Any = choose_waiter()
 needs_waiter = pytest.mark.skipif(Waiter is None, reason="futures are used")
 every_loop = pytest.mark.parametrize("loop", LOOPS)
 
@@ -165,13 +165,15 @@ class Fired(asyncio.Future):
 
 def test_what_is_waited_for(monkeypatch):
     """It's native, if there's native code."""
-    monkeypatch.setattr(_native, "NATIVE", False)
-    assert native_waiter() is None
-    monkeypatch.setattr(_native, "NATIVE", True)
+    monkeypatch.setattr(_native, "DIRECT_WAKE", False)
+    assert choose_waiter() is None
     monkeypatch.setattr(_native, "DIRECT_WAKE", True)
+    monkeypatch.setattr(_native, "NATIVE", False)
+    assert choose_waiter() is _waiting.Waiter
+    monkeypatch.setattr(_native, "NATIVE", True)
     speedups = types.SimpleNamespace(Waiter=Fired)
     monkeypatch.setitem(sys.modules, "websockets.speedups", speedups)
-    assert native_waiter() is Fired
+    assert choose_waiter() is Fired
     monkeypatch.setattr(_waiters, "Waiter", Fired)
 
     async def scenario():

@@ -13,7 +13,7 @@ class Recorder(Hot):
         self._burst = 7
         self.received: list[bytes] = []
 
-    def _receive(self, data: bytes = b"") -> None:
+    def _receive(self, data: bytes = b"", at_once: bool = False) -> None:
         self.received.append(data)
 
 

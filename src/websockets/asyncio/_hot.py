@@ -61,7 +61,7 @@ class Hot:
 
     if TYPE_CHECKING:
 
-        def _receive(self, data: bytes = b"") -> None: ...
+        def _receive(self, data: bytes = b"", at_once: bool = False) -> None: ...
         def _wake(self) -> None: ...
         def _flush(self) -> None: ...
 
@@ -90,9 +90,9 @@ class Hot:
     def buffer_updated(self, nbytes: int) -> None:
         """Process bytes that the transport put into the buffer."""
         self._burst = 0
-        self._receive(bytes(self._buffer.view[:nbytes]))
+        self._receive(bytes(self._buffer.view[:nbytes]), True)
 
     def data_received(self, data: bytes) -> None:
         """Process bytes from the transport."""
         self._burst = 0
-        self._receive(data)
+        self._receive(data, True)

@@ -22,7 +22,7 @@ from ..protocol import Protocol
 from ._native import DIRECT_WAKE, Hot, ReadBuffer
 from ._output import Output
 from ._timers import Alarm, clock_of, timers_of
-from ._waiters import Waiters
+from ._waiters import Waiters, fire
 
 
 if TYPE_CHECKING:
@@ -231,8 +231,15 @@ class ConnectionIO(
         self._output.write(data)
         self._check_congestion()
 
-    def _pump(self) -> None:
-        """Do what the session decided."""
+    def _pump(self, at_once: bool = False) -> None:
+        """
+        Do what the session decided.
+
+        Args:
+            at_once: run the task that receives, instead of in its turn; then that's the
+                end of a callback of the loop.
+
+        """
         session, output = self._session, self._output
         assert session is not None  # the opening handshake is over
         if self._corked:
@@ -255,8 +262,11 @@ class ConnectionIO(
                 self._wake()
             return
         receiver = self._receiver
-        if receiver is not None and not receiver.done() and session.readable:
-            receiver.set_result(None)
+        if receiver is not None and session.readable:
+            if at_once:
+                fire(receiver)
+            elif not receiver.done():
+                receiver.set_result(None)
 
     def _arm_timer(self, deadline: float | None) -> None:
         alarm = self._alarm
@@ -326,12 +336,19 @@ class ConnectionIO(
             DIRECT_WAKE and not self.loop.get_debug(),
         )
 
-    def _receive(self, data: bytes = b"") -> None:
-        """Process bytes; without any, look again at what is there, and at the water marks."""
+    def _receive(self, data: bytes = b"", at_once: bool = False) -> None:
+        """
+        Process bytes; without any, look again at what is there, and at the water marks.
+
+        Args:
+            data: bytes from the transport.
+            at_once: see :meth:`_pump`.
+
+        """
         session = self._session
         assert session is not None  # the opening handshake is over
         session.receive_data(data, self._now())
-        self._pump()
+        self._pump(at_once)
 
     def _flush_soon(self) -> None:
         """Write what is kept to leave together, when the running task lets others run."""

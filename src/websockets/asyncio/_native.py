@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._codec import NATIVE
 from .._messages import Messages
 from .._session import Session
 from ..protocol import OPEN, Protocol
-from . import _hot
+from . import _hot, _waiting
 from ._output import Output
+from ._waiting import DONE
 
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ __all__ = [
     "DIRECT_WAKE",
     "Hot",
     "ReadBuffer",
+    "choose_waiter",
     "classes",
     "install",
     "native_broadcast",
     "native_timer",
     "native_transports",
-    "native_waiter",
 ]
 
 DIRECT_WAKE = os.environ.get("WEBSOCKETS_DIRECT_WAKE", "") != "0"
@@ -59,25 +60,9 @@ def classes(native: bool) -> Any:
         asyncio.CancelledError,
         asyncio.InvalidStateError,
         OPEN,
-        done_future(),
+        DONE,
     )
     return speedups.Hot, speedups.ReadBuffer
-
-
-class NoLoop:
-    """The loop of a future that nobody will ever wait for."""
-
-    def get_debug(self) -> bool:
-        return False
-
-
-def done_future() -> asyncio.Future[None]:
-    """Return a future that is done, which belongs to no loop and serves all of them."""
-    loop = NoLoop()
-    future: asyncio.Future[None]
-    future = asyncio.Future(loop=loop)  # type: ignore[arg-type]  # it needs none
-    future.set_result(None)
-    return future
 
 
 def install(cls: type, native: bool) -> None:
@@ -113,10 +98,13 @@ def native_timer() -> type[TimerFd] | None:
     return TimerFd
 
 
-def native_waiter() -> type[Waiter] | None:
+def choose_waiter() -> type[Waiter] | None:
     """Return what tasks that are run at once wait for, if they may be."""
-    if not (NATIVE and DIRECT_WAKE):
+    if not DIRECT_WAKE:
         return None
+    if not NATIVE:
+        # It has what tasks and the library use of a future.
+        return cast("type[Waiter]", _waiting.Waiter)
     from ..speedups import Waiter
 
     return Waiter

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 
-from ._native import native_waiter
+from ._native import choose_waiter
 
 
 __all__ = ["Waiters", "fire", "new_waiter"]
 
-Waiter = native_waiter()
+Waiter = choose_waiter()
 
 
 def new_waiter(loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:

@@ -17,6 +17,7 @@ from ..protocol import OPEN
 from ._fragments import fragments
 from ._io import ConnectionIO
 from ._native import install
+from ._waiters import new_waiter
 
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Connection(ConnectionIO):
         try:
             while (data := session.pop_message(self._now(), decode)) is None:
                 self._pump()
-                self._receiver = self.loop.create_future()
+                self._receiver = new_waiter(self.loop)
                 await self._receiver
         except ConnectionClosed:
             await self._wait_lost()
@@ -147,7 +148,7 @@ class Connection(ConnectionIO):
         try:
             while (item := session.pop_fragment(self._now(), decode)) is None:
                 self._pump()
-                self._receiver = self.loop.create_future()
+                self._receiver = new_waiter(self.loop)
                 await self._receiver
         except ConnectionClosed:
             await self._wait_lost()
