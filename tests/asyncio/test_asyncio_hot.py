@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from websockets.asyncio._hot import Hot, ReadBuffer
+from websockets.asyncio._native import Hot as NativeHot
 
 
 class Recorder(Hot):
     """Stands for a connection: it records what it would give to the session."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._buffer = ReadBuffer()
         self._burst = 7
         self.received: list[bytes] = []
@@ -40,3 +42,10 @@ def test_no_shortcuts():
     recorder = Recorder()
     recorder._begin(1, 2, 3)
     assert not recorder._fast
+
+
+def test_what_it_begins_with():
+    """A connection that has just been made is as it is in the native form."""
+    twin, native = Recorder(), NativeHot()
+    for name in set(Hot.__slots__) - {"_buffer", "_burst"}:
+        assert getattr(twin, name) == getattr(native, name)
