@@ -107,7 +107,8 @@ def test_a_closed_server_leaves_no_deadline():
         server = await serving(open_timeout=1000)
         client = asyncio.create_task(lifetime(server, b"GET nonsense\r\n\r\n"))
         assert await client < 1
-        await until(lambda: not server.opening)
+        opening = server.opening
+        await until(lambda: not opening)
         server.close()
         await server.wait_closed()
         await steps()
