@@ -99,6 +99,14 @@ receive(WsCall *call, PyObject **result)
         }
         taken = -1;
     }
+    if (taken == 0 && call->method->kind == WS_NEXT) {
+        int over = ws_is_over(hot);
+
+        if (over > 0) {
+            PyErr_SetNone(PyExc_StopAsyncIteration);
+        }
+        taken = over ? -1 : 0;
+    }
     if (taken < 0) {
         call->status = DONE;
         *result = NULL;

@@ -19,6 +19,7 @@
     NAME(check_congestion, "_check_congestion")                                        \
     NAME(close, "close")                                                               \
     NAME(ended, "_ended")                                                              \
+    NAME(ended_well, "_ended_well")                                                    \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
     NAME(get_buffer, "get_buffer")                                                     \

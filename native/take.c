@@ -271,6 +271,23 @@ ws_take(WsHot *hot, PyObject *decode, PyObject **result)
 }
 
 int
+ws_is_over(WsHot *hot)
+{
+    WsReader *reader = hot->reader;
+    PyObject *well;
+    int over;
+
+    if (!hot->lost || current_message(hot) != NULL || reader->pos != reader->size
+        || is_set(hot->session, hot->state->session_streaming)) {
+        return 0;
+    }
+    well = PyObject_GetAttr(hot->protocol, hot->state->name_ended_well);
+    over = well == NULL ? -1 : well == Py_True;
+    Py_XDECREF(well);
+    return over;
+}
+
+int
 ws_may_wait(WsHot *hot)
 {
     WsReader *reader = hot->reader;

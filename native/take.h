@@ -15,6 +15,10 @@ int ws_has_message(WsHot *hot);
    if Python has to look, -1 with an exception. */
 int ws_take(WsHot *hot, PyObject *decode, PyObject **result);
 
+/* Has the iteration come to its end: nothing is left to take, and both sides closed the
+   connection as they should? 1, 0 if Python has to look, -1 with an exception. */
+int ws_is_over(WsHot *hot);
+
 /* May recv() wait here, for more bytes? */
 int ws_may_wait(WsHot *hot);
 

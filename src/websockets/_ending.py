@@ -60,16 +60,21 @@ class Ending:
 
         """
         assert self._state is CLOSED, "connection isn't closed yet"
-        # The last line: a message that came before the Close frames was refused after them.
-        normal = (
-            self.close_rcvd is not None
-            and self.close_sent is not None
-            and self.close_rcvd.code in OK_CLOSE_CODES
-            and self.close_sent.code in OK_CLOSE_CODES
-            and self.parser_exc is None
-        )
-        exc_type = ConnectionClosedOK if normal else ConnectionClosedError
+        exc_type = ConnectionClosedOK if self._ended_well else ConnectionClosedError
         exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
         # Known since the failure; it isn't the exception being handled, if there is one.
         exc.__cause__ = self.parser_exc
         return exc
+
+    @property
+    def _ended_well(self) -> bool:
+        """Whether both sides closed the connection as they should."""
+        rcvd, sent = self.close_rcvd, self.close_sent
+        return (
+            rcvd is not None
+            and sent is not None
+            and rcvd.code in OK_CLOSE_CODES
+            and sent.code in OK_CLOSE_CODES
+            # A message that came before the Close frames may be refused after them.
+            and self.parser_exc is None
+        )

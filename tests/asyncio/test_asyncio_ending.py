@@ -19,7 +19,7 @@ from websockets.asyncio._native import choose_waiter
 from websockets.asyncio._waiters import Waiters, fire, new_waiter
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import Connection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 
 Waiter: Any = choose_waiter()
@@ -381,6 +381,48 @@ def test_who_stops_the_loop_at_the_end(receiving):
     server.close()
     loop.run_until_complete(server.wait_closed())
     loop.close()
+
+
+@every_loop
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe9"])
+def test_iteration_ends_when_the_peer_closes(payload, loop):
+    """Messages before a regular Close are iterated over; then it's over, for good."""
+
+    async def scenario():
+        async with talking() as (connection, peer):
+            waiting = asyncio.ensure_future(anext(connection))
+            await steps(1)
+            peer.send(b"\x81\x01a\x81\x01b" + bytes((0x88, len(payload))) + payload)
+            assert await waiting == "a"
+            peer.close()
+            await connection.wait_closed()
+            assert [message async for message in connection] == ["b"]
+            for _ in range(2):
+                with pytest.raises(StopAsyncIteration):
+                    await anext(connection)
+
+    run_on(loop, scenario)
+
+
+@every_loop
+@pytest.mark.parametrize(
+    "data",
+    [b"\x88\x02\x03\xf3", b"\x81\x01\xff\x88\x00", b"\x01\x01a", b""],
+    ids=["an error's code", "bad text", "half a message", "no Close"],
+)
+def test_iteration_that_fails(data, loop):
+    """When the connection ends in another way, iterating raises the reason, every time."""
+
+    async def scenario():
+        async with talking() as (connection, peer):
+            peer.send(data)
+            peer.close()
+            await connection.wait_closed()
+            for _ in range(2):
+                with pytest.raises(ConnectionClosedError):
+                    await anext(connection)
+
+    run_on(loop, scenario)
 
 
 @pytest.mark.skipif(
