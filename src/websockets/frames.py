@@ -115,11 +115,6 @@ OK_CLOSE_CODES: set[int] = {
 }
 
 
-def is_external_close_code(code: int) -> bool:
-    """Tell whether a close code may stand in a Close frame (RFC 6455 §7.4)."""
-    return code in EXTERNAL_CLOSE_CODES or 3000 <= code < 5000
-
-
 def explain_close_code(code: int) -> str:
     """Return what a close code means, in a few words, for logs and exceptions."""
     if 3000 <= code < 4000:
@@ -345,13 +340,14 @@ class Close:
 
     def check(self) -> None:
         """
-        Check that the code may stand in a Close frame.
+        Check that the code may stand in a Close frame (RFC 6455 §7.4).
 
         Raises:
             ProtocolError: if it may not.
 
         """
-        if not is_external_close_code(self.code):
+        code = self.code
+        if code not in EXTERNAL_CLOSE_CODES and not 3000 <= code < 5000:
             raise ProtocolError("invalid status code")
 
 

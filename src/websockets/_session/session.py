@@ -485,11 +485,11 @@ class Session:
 
     def _wind_up(self, now: float) -> None:
         """The connection is closing, or closed and the transport isn't: arm the deadline."""
-        if self._messages.failing:
-            # Our Close was the last that we had to say.
-            self._messages.fail_now()
         if self.protocol._state is CLOSED:
             self.pings.fail(self.exception)
+        elif self._messages.failing:
+            # Our Close was the last that we had to say.
+            self._messages.fail_now()
         if self._close_due is None:
             self.pings.stop()
             self._failure_due = None
