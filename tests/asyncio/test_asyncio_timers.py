@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from unittest import mock
 
 import pytest
 
+from tests.asyncio.helpers import run_jumping
+from tests.asyncio.test_asyncio_shortcuts import talking
 from tests.faces.clock import JumpingLoop
 from websockets.asyncio._timers import HORIZON, STEP, Timers, known, timers_of
 
@@ -124,3 +127,40 @@ def test_timers_end_with_their_loop():
     gc.collect()
     assert ended() is None
     assert len([timers for timers in known.values() if timers() is not None]) == 0
+
+
+@pytest.mark.parametrize(("seconds", "alarms"), [(0, 1), (5, 1), (15, 2)])
+def test_closing_soon_needs_no_other_alarm(seconds, alarms):
+    """The first alarm, for keepalive, is early enough; closing takes as long as it may."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        with mock.patch.object(
+            Timers, "set", autospec=True, side_effect=Timers.set
+        ) as set_:
+            async with talking(ping_interval=20, close_timeout=10) as (connection, _):
+                await asyncio.sleep(seconds)
+                start = loop.time()
+                closing = asyncio.ensure_future(connection.close())
+                await asyncio.sleep(0)
+                assert set_.call_count == alarms
+                await closing
+                assert loop.time() - start == pytest.approx(10, abs=0.05)
+
+    run_jumping(scenario)
+
+
+@pytest.mark.parametrize("close_timeout", [0.1, 10, 30, None])
+def test_keepalive_is_due_when_it_is_due(close_timeout):
+    """Whatever the first alarm is good for, pings leave after ping_interval."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        async with talking(close_timeout=close_timeout) as (connection, peer):
+            peer.setblocking(False)
+            await loop.sock_recv(peer, 100)
+            assert loop.time() - start == pytest.approx(20, abs=0.05)
+            connection.abort()
+
+    run_jumping(scenario)

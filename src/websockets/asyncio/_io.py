@@ -281,7 +281,7 @@ class ConnectionIO(
     def _deadline_near(self) -> None:
         """Set a more exact timer."""
         self._alarm = None
-        self._arm_timer(self._alarm_at)
+        self._arm_timer(self._open_session().next_deadline())
 
     def _check_congestion(self) -> None:
         """Note when the output passes its water marks."""
@@ -361,9 +361,10 @@ class ConnectionIO(
         self._transport = cast(asyncio.Transport, transport)
         self._output = Output(self._transport, *self._write_limit)
         ping_interval, ping_timeout, close_timeout, max_queue = self._settings
+        now = self._now()
         self._session = Session(
             self.protocol,
-            self._now(),
+            now,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
             close_timeout=close_timeout,
@@ -372,6 +373,9 @@ class ConnectionIO(
         if ordinary(self.protocol) and self._now is time.monotonic:
             self._take_shortcuts(self._session)
         self.join_sends = self._corking
+        if close_timeout is not None and (ping_interval or 0) > close_timeout:
+            # Early enough for closing, too, when that begins soon.
+            self._arm_timer(now + close_timeout)
         self._pump()
 
     def data_received(self, data: bytes) -> None:
