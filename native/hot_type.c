@@ -86,7 +86,7 @@ hot_buffer_updated(PyObject *self, PyObject *argument)
     if (size == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (size < 0 || (size_t)size > room) {
+    if (size < 0 || (size_t)size > room || room == 0) {
         PyErr_Format(PyExc_ValueError,
                      "buffer_updated() got %zd, and the buffer had %zu bytes", size,
                      room);

@@ -16,14 +16,15 @@ reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     WsReader *reader;
     int truth;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOOO:FrameReader", names,
-                                     &masked, &message, &fragment, &fragments)) {
-        return NULL;
-    }
-    if (masked == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "FrameReader.__init__() missing 1 required keyword-only "
-                        "argument: 'masked'");
+    if (kwargs == NULL && PyTuple_GET_SIZE(args) == 4) {
+        /* As for each connection. */
+        masked = PyTuple_GET_ITEM(args, 0);
+        message = PyTuple_GET_ITEM(args, 1);
+        fragment = PyTuple_GET_ITEM(args, 2);
+        fragments = PyTuple_GET_ITEM(args, 3);
+    } else if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|OOO:FrameReader", names,
+                                            &masked, &message, &fragment,
+                                            &fragments)) {
         return NULL;
     }
     truth = PyObject_IsTrue(masked);

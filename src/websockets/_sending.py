@@ -245,8 +245,7 @@ class SendingHalf(Ending):
     @property
     def sends_itself(self) -> bool:
         """Whether a subclass, or an attribute, replaces :meth:`send_frame`."""
-        function = getattr(self.send_frame, "__func__", None)
-        return function is not SendingHalf.send_frame
+        return self._send_frame is not None or type(self).send_frame is not SEND_FRAME
 
     def send_close(self, code: int | None = None, reason: str = "") -> None:
         """
@@ -344,3 +343,6 @@ class SendingHalf(Ending):
         if self.debug:
             self.logger.debug("> EOF")
         self.writes.append(SEND_EOF)
+
+
+SEND_FRAME = SendingHalf.send_frame

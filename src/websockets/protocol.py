@@ -88,8 +88,12 @@ class Protocol(SendingHalf):
     # What all connections have; objects with slots keep the rest in a dict, which takes
     # time and memory. What most connections never have is on the class until then.
     __slots__ = (
+        "_eof_rcvd",
         "_extensions",
         "_foreign",
+        "_ignoring",
+        "_parser",
+        "_reader",
         "debug",
         "deflate",
         "events",
@@ -111,13 +115,8 @@ class Protocol(SendingHalf):
     #: Outcome of the opening handshake.
     origin: Origin | None = None
     subprotocol: Subprotocol | None = None
-    _eof_rcvd = False
-    # After a Close frame, or a failure, only the end of the stream counts.
-    _ignoring = False
     #: Answer pings by remembering the latest one only, in :attr:`owed_pong`.
     defer_pongs = False
-    _reader: StreamReader | None = None
-    _parser: Generator[None, None, None] | None = None
     # Pieces of the frame being received, when frames become events.
     _pieces: list[bytes] | None = None
 
@@ -139,7 +138,6 @@ class Protocol(SendingHalf):
         self._state = state
         if self.debug:
             self.logger.debug("= connection is %s", state.name)
-
         if isinstance(max_size, tuple):
             #: Limits on incoming messages and frames, in bytes.
             self.max_message_size, self.max_fragment_size = max_size
@@ -154,6 +152,10 @@ class Protocol(SendingHalf):
         #: What cuts the stream into frames, once the opening handshake is over.
         self.frame_reader: FrameReader | None = None
         self.events: list[Event] = []
+        # After a Close frame, or a failure, only the end of the stream counts.
+        self._eof_rcvd = self._ignoring = False
+        self._reader: StreamReader | None = None
+        self._parser: Generator[None, None, None] | None = None
         if type(self).parse is not type(self)._own_parse:
             # A subclass reads what it likes.
             next(self.parser)
@@ -327,10 +329,10 @@ class Protocol(SendingHalf):
     def _start_frames(self) -> FrameReader:
         """Process as frames what follows."""
         self.frame_reader = frames = FrameReader(
-            masked=self.side is SERVER,
-            max_message_size=self.max_message_size,
-            max_fragment_size=self.max_fragment_size,
-            max_fragments=MAX_FRAGMENTS,
+            self.side is SERVER,
+            self.max_message_size,
+            self.max_fragment_size,
+            MAX_FRAGMENTS,
         )
         self._configure_frames(frames)
         if self._reader is not None:
@@ -393,10 +395,8 @@ class Protocol(SendingHalf):
     # -- private
 
     def _configure_frames(self, frames: FrameReader) -> None:
-        if self._foreign:
-            frames.reserved = RSV
-        else:
-            frames.reserved = RSV1 if self.deflate is not None else 0
+        stock = RSV1 if self.deflate is not None else 0
+        frames.reserved = RSV if self._foreign else stock
 
     def _ignore_input(self) -> None:
         """Keep messages that wait to be read; ignore all that comes, up to the end."""

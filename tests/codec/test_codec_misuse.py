@@ -14,10 +14,10 @@ implementation = each_implementation("FrameReader", "Message", "Utf8Validator")
 
 
 def test_a_reader_has_to_be_told_who_masks():
-    """`masked` has no default, and has to be named; no other argument is taken."""
-    with pytest.raises(TypeError, match=r"missing 1 required keyword-only .*'masked'"):
+    """`masked` has no default; no other argument is taken."""
+    with pytest.raises(TypeError, match=r"missing .*required .*'masked'"):
         FrameReader()
-    for wrong in [((True,), {}), ((), {"masked": True, "other": 1})]:
+    for wrong in [((True, *[None] * 4), {}), ((), {"masked": True, "other": 1})]:
         with pytest.raises(TypeError):
             FrameReader(*wrong[0], **wrong[1])
 

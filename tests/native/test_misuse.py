@@ -201,3 +201,9 @@ def test_more_was_read_than_there_was_room():
     for size in -1, -2, room + 1:
         with pytest.raises(ValueError, match=f" got {size}, .* {room} bytes$"):
             connection.buffer_updated(size)
+
+
+def test_bytes_in_a_buffer_that_isn_t_there():
+    """A connection that was never given a buffer can't have received into it."""
+    with pytest.raises(ValueError, match=r"got 0, and the buffer had 0 bytes"):
+        speedups.Hot().buffer_updated(0)

@@ -88,7 +88,6 @@ class FrameReader:
 
     def __init__(
         self,
-        *,
         masked: bool,
         max_message_size: int | None = None,
         max_fragment_size: int | None = None,

@@ -49,8 +49,6 @@ class Session:
         "_cause",
         "_close_due",
         "_failure_due",
-        "_high",
-        "_low",
         "_messages",
         "_notes",
         "_over",
@@ -58,6 +56,8 @@ class Session:
         "_wanted",
         "aborted",
         "close_timeout",
+        "high",
+        "low",
         "pings",
         "protocol",
         "reading_paused",
@@ -69,13 +69,13 @@ class Session:
         self,
         protocol: Protocol,
         now: float,
-        *,
         ping_interval: float | None = 20,
         ping_timeout: float | None = 20,
         close_timeout: float | None = 10,
         max_queue: int | tuple[int | None, int | None] | None = 16,
     ) -> None:
-        self._high, self._low = water_marks("max_queue", max_queue)
+        #: Water marks of frames received and not read.
+        self.high, self.low = water_marks("max_queue", max_queue)
         self.protocol = protocol
         self.pings = Pings(now, ping_interval, ping_timeout)
         self.close_timeout = close_timeout
@@ -472,12 +472,12 @@ class Session:
         limit = self.protocol.max_message_size
         if self.reading_paused:
             if self._wanted or (
-                (self._low is None or ahead <= self._low)
+                (self.low is None or ahead <= self.low)
                 and (limit is None or messages.held <= limit // 2)
             ):
                 self.reading_paused = False
         elif not self._wanted and (
-            (self._high is not None and ahead > self._high)
+            (self.high is not None and ahead > self.high)
             or (limit is not None and messages.held > limit)
         ):
             self.reading_paused = True

@@ -14,7 +14,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from .._session import ConnectionAttributes, Session, water_marks
 from ..exceptions import ConcurrencyError
@@ -212,17 +212,17 @@ class ConnectionIO(
     def attach(self, stream: AsyncioStream) -> None:
         """Take the transport over from the stream that served the opening handshake."""
         chunks, eof, lost, exc = stream.take_pending()
-        self._transport = stream.transport
+        transport = stream.transport
         if not lost:
-            self._transport.set_protocol(self)
-        self.connection_made(self._transport)
+            transport.set_protocol(self)
+        self.connection_made(transport)
         for chunk in chunks:
             self.data_received(chunk)
         if lost:
             self.connection_lost(exc)
-        elif eof and not self.eof_received() and not self._transport.is_closing():
+        elif eof and not self.eof_received() and not transport.is_closing():
             # Closing a TLS transport twice makes asyncio's forget what it is for.
-            self._transport.close()
+            transport.close()
 
     def send_prepared(self, data: bytes) -> None:
         """Queue the bytes of whole frames; for :func:`~websockets.asyncio.server.broadcast`."""
@@ -322,7 +322,6 @@ class ConnectionIO(
 
     def _take_shortcuts(self, session: Session) -> None:
         """Let native code handle plain messages, since nobody looks at them as they pass."""
-        high, low = water_marks("max_queue", self._settings[3])
         protocol = self.protocol
         self._begin(
             session,
@@ -330,8 +329,8 @@ class ConnectionIO(
             self._transport,
             self.loop,
             protocol.deflate,
-            high,
-            low,
+            session.high,
+            session.low,
             protocol.max_message_size,
             DIRECT_WAKE and not self.loop.get_debug(),
         )
@@ -358,21 +357,23 @@ class ConnectionIO(
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the conversation; the opening handshake is over."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._output = Output(self._transport, *self._write_limit)
+        self._transport = transport  # type: ignore[assignment]  # it's one of a stream
+        high, low = self._write_limit
+        self._output = Output(self._transport, high, low)
         ping_interval, ping_timeout, close_timeout, max_queue = self._settings
         now = self._now()
-        self._session = Session(
+        self._session = session = Session(
             self.protocol,
             now,
-            ping_interval=ping_interval,
-            ping_timeout=ping_timeout,
-            close_timeout=close_timeout,
-            max_queue=max_queue,
+            ping_interval,
+            ping_timeout,
+            close_timeout,
+            max_queue,
         )
-        if ordinary(self.protocol) and self._now is time.monotonic:
-            self._take_shortcuts(self._session)
-        self.join_sends = self._corking
+        if ordinary(session) and self._now is time.monotonic:
+            self._take_shortcuts(session)
+        if self._corking:
+            self.join_sends = True
         if close_timeout is not None and (ping_interval or 0) > close_timeout:
             # Early enough for closing, too, when that begins soon.
             self._arm_timer(now + close_timeout)
@@ -427,6 +428,7 @@ class ConnectionIO(
             self._check_congestion()
 
 
-def ordinary(protocol: Protocol) -> bool:
+def ordinary(session: Session) -> bool:
     """Tell whether nobody wants to see each frame: no program, no extension, no DEBUG log."""
-    return not (protocol.debug or protocol.hooked or protocol.sends_itself)
+    protocol = session.protocol
+    return not (protocol.debug or session._messages.hooked or protocol.sends_itself)

@@ -77,7 +77,7 @@ class Output:
         #: Nothing can be written any more.
         self.ended = False
         if not transport.is_closing():
-            transport.set_write_buffer_limits(high=1)
+            transport.set_write_buffer_limits(1)
 
     @property
     def unsent(self) -> int:
