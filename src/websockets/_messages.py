@@ -245,9 +245,11 @@ class Messages:
             decode: :obj:`None` by the opcode, :obj:`True` as text, :obj:`False` as bytes.
 
         """
-        message = self.pull()
-        if message is None:
-            return None
+        message = self._message
+        if message is None or not message.complete:
+            message = self.pull()
+            if message is None:
+                return None
         self._message = None
         self._frames.trim()
         try:

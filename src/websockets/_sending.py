@@ -8,12 +8,11 @@ Doesn't know: what was received.
 from __future__ import annotations
 
 import inspect
-import secrets
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from ._codec import serialize_frame, serialize_in_pieces
+from ._codec import mask_key, serialize_frame, serialize_in_pieces
 from ._ending import Ending
 from ._states import CLIENT, CLOSING, OPEN, SEND_EOF, Side, State
 from .exceptions import InvalidState, ProtocolError
@@ -235,7 +234,7 @@ class SendingHalf(Ending):
                 data = deflate.deflate(data, final=fin)
                 if first:
                     head |= RSV1
-            mask = secrets.token_bytes(4) if self.side is CLIENT else None
+            mask = mask_key() if self.side is CLIENT else None
             if mask is not None and self.lazy and len(data) > LARGE:
                 self.writes += serialize_in_pieces(head, data, mask)
             else:
@@ -282,7 +281,7 @@ class SendingHalf(Ending):
             self.send_frame(Frame(Opcode.CLOSE, data))
         else:
             # The same, without a frame that nobody sees.
-            mask = secrets.token_bytes(4) if self.side is CLIENT else None
+            mask = mask_key() if self.side is CLIENT else None
             self.writes.append(serialize_frame(CLOSE, data, mask))
 
     def send_ping(self, data: BytesLike) -> None:

@@ -25,6 +25,7 @@ MODULES = {
     "apply_mask": "mask",
     "find_upgrade": "heads",
     "http_date": "heads",
+    "mask_key": "keys",
     "read_request": "heads",
     "read_response": "heads",
     "serialize_frame": "writer",

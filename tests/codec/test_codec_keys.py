@@ -1,4 +1,4 @@
-"""Mask keys of the native code."""
+"""Mask keys, native and in Python."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import warnings
 
 import pytest
 
-from tests.codec.implementations import native, speedups
+from tests.codec.implementations import each_implementation
+from websockets._codec import mask_key
 
 
-# A name of the native code alone: the twin asks the system for each key.
-pytestmark = pytest.mark.skipif(speedups is None, reason="no native code here")
+implementation = each_implementation("mask_key")
 
 # More than one pool has.
 MANY = 5_000
@@ -19,7 +19,7 @@ MANY = 5_000
 
 def test_keys_are_different():
     """Four bytes each, and no two alike but by chance."""
-    keys = [speedups.mask_key() for _ in range(MANY)]
+    keys = [mask_key() for _ in range(MANY)]
     assert {len(key) for key in keys} == {4}
     # By chance, one pair in 300 runs.
     assert len(set(keys)) >= MANY - 3
@@ -29,7 +29,7 @@ def test_every_byte_is_used():
     """A pool isn't handed out twice, nor any of it left out: all bits differ."""
     ones = [0] * 32
     for _ in range(MANY):
-        number = int.from_bytes(speedups.mask_key(), "big")
+        number = int.from_bytes(mask_key(), "big")
         for bit in range(32):
             ones[bit] += number >> bit & 1
     # Ten standard deviations.
@@ -39,21 +39,21 @@ def test_every_byte_is_used():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() here")
 def test_a_child_has_other_keys():
     """Parent and child don't go on with the same keys after fork()."""
-    speedups.mask_key()  # there is a pool
+    mask_key()  # there is a pool
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # threads may run
         child = os.fork()
     if not child:
         try:
-            os.write(writing, b"".join(speedups.mask_key() for _ in range(100)))
+            os.write(writing, b"".join(mask_key() for _ in range(100)))
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         theirs = pipe.read()
     os.waitpid(child, 0)
-    ours = b"".join(speedups.mask_key() for _ in range(100))
+    ours = b"".join(mask_key() for _ in range(100))
     assert len(theirs) == len(ours) == 400
     same = sum(theirs[i : i + 4] == ours[i : i + 4] for i in range(0, 400, 4))
     assert same < 3
@@ -66,5 +66,5 @@ def test_a_generator_that_fails(monkeypatch):
             patch.setattr(os, "urandom", broken)
             with pytest.raises(RuntimeError, match="didn't return 1024 bytes"):
                 for _ in range(MANY):
-                    speedups.mask_key()
-    assert len(native("mask_key")()) == 4
+                    mask_key()
+    assert len(mask_key()) == 4

@@ -21,6 +21,7 @@ from .heads import (
     read_request,
     read_response,
 )
+from .keys import mask_key
 from .mask import apply_mask
 from .message import Message
 from .reader import FrameReader
@@ -37,6 +38,7 @@ __all__ = [
     "apply_mask",
     "find_upgrade",
     "http_date",
+    "mask_key",
     "read_request",
     "read_response",
     "serialize_frame",
@@ -57,6 +59,7 @@ def native_names() -> dict[str, object]:
             apply_mask,
             find_upgrade,
             http_date,
+            mask_key,
             read_request,
             read_response,
             serialize_frame,
@@ -73,6 +76,7 @@ def native_names() -> dict[str, object]:
         "apply_mask": apply_mask,
         "find_upgrade": find_upgrade,
         "http_date": http_date,
+        "mask_key": mask_key,
         "read_request": read_request,
         "read_response": read_response,
         "serialize_frame": serialize_frame,

@@ -51,12 +51,20 @@ class Message:
     def __init__(self, text: bool, compressed: bool, data: bytes | None = None) -> None:
         self.text = text
         self.compressed = compressed
-        #: Whether the last frame has arrived.
-        self.complete = data is not None
-        #: Bytes of payload that have arrived and not been taken.
-        self.size = 0 if data is None else len(data)
-        self._pieces: list[bytes | bytearray] = [] if data is None else [data]
-        self._ends: list[int] = [] if data is None else [self.size]
+        self._pieces: list[bytes | bytearray]
+        self._ends: list[int]
+        if data is None:
+            #: Whether the last frame has arrived.
+            self.complete = False
+            #: Bytes of payload that have arrived and not been taken.
+            self.size = 0
+            self._pieces = []
+            self._ends = []
+        else:
+            self.complete = True
+            self.size = size = len(data)
+            self._pieces = [data]
+            self._ends = [size]
         self._fragments: deque[bytes] | None = None
         self._utf8: Utf8Validator | None = None
 

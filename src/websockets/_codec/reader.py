@@ -14,7 +14,7 @@ messages stay raw, so what a peer sends costs its own size in memory and no more
 from __future__ import annotations
 
 from ..exceptions import PayloadTooBig, ProtocolError, TooManyFragments
-from .buffers import cut
+from .buffers import cut, join
 from .mask import apply_mask
 from .rules import check_head, check_length, check_size, missing_part, without_control
 
@@ -38,10 +38,6 @@ MAX_SKIPPED = 4096
 
 # First bytes of messages in one frame, without extensions: most frames.
 PLAIN = (0x81, 0x82)
-
-# More unread bytes than this many times the next chunk are kept in a bytearray, which
-# grows in place; fewer are joined with the chunk, which keeps the fast type.
-JOIN_FACTOR = 4
 
 
 class FrameReader:
@@ -110,8 +106,7 @@ class FrameReader:
         self._closed = False  # a Close was seen: what follows is ignored (§5.5.1)
 
         # The frame being taken, when its payload isn't complete.
-        self._head = 0
-        self._length = self._missing = 0
+        self._head = self._length = self._missing = 0
         self._key = b""
 
         # The message being taken.
@@ -136,20 +131,15 @@ class FrameReader:
             return
         pos = self._pos
         left = len(self._buf) - pos
-        if not left:
-            self._buf = data
-        elif type(self._buf) is bytes and left <= JOIN_FACTOR * len(data):
-            self._buf = self._buf[pos:] + data
-        else:
-            if type(self._buf) is not bytearray:
-                self._buf = bytearray(self._buf)
-            del self._buf[:pos]
-            self._buf += data
+        self._buf = join(self._buf, pos, data) if left else data
         if pos:
             self._pos = 0
-            self._scan -= pos
-            self._boundary -= pos
-            self._candidate -= pos
+            if self._scan > pos:
+                self._scan -= pos
+                self._boundary -= pos
+                self._candidate -= pos
+            else:
+                self._scan = 0  # the next scan begins anew
             if self._keep is not None:
                 self._keep -= pos
 
@@ -228,9 +218,13 @@ class FrameReader:
                 width = 2 if length == 126 else 8
                 if size - start < width:
                     return None
-                length = int.from_bytes(buf[start : start + width], "big")
+                if width == 2:
+                    length = buf[start] << 8 | buf[start + 1]
+                else:
+                    length = int.from_bytes(buf[start : start + 8], "big")
                 start += width
-                check_length(length, width)
+                if length < 126 or width == 8:
+                    check_length(length, width)
             if self.masked:
                 if size - start < 4:
                     if self.error is not None:
@@ -256,19 +250,21 @@ class FrameReader:
             pos = end
 
         # A data frame. Nothing of it was consumed before this point.
+        end = start + length
         if plain:
-            self._size = 0
-            self._fragments = 1
-            self._compressed = False
             limit = self._plain_limit
             if limit is not None and length > limit:
                 check_size(length, 0, False, False, self.limits)
+            if end <= size and pos >= self._scan:
+                self._pos = end
+                payload = buf[start:end] if type(buf) is bytes else cut(buf, start, end)
+                return head, apply_mask(payload, key) if key else payload, True
+            self._size, self._fragments, self._compressed = 0, 1, False
         else:
             self._begin(head, length)
         if pos < self._scan:
             self.ahead -= 1
         self._size += length
-        end = start + length
         if end <= size:
             self._pos = end
             self._in_message = head < FIN

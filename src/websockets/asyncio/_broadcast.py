@@ -17,12 +17,11 @@ Anything unusual (other extensions, an overridden ``send_frame``, DEBUG logs) ta
 
 from __future__ import annotations
 
-import secrets
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._codec import serialize_frame
+from .._codec import mask_key, serialize_frame
 from ..exceptions import ConcurrencyError
 from ..extensions._deflate import ShareKey
 from ..frames import Opcode
@@ -166,7 +165,7 @@ def send_like_others(connection: Connection, data: bytes, opcode: Opcode) -> Non
 
 def send_frame(connection: Connection, head: int, payload: bytes) -> None:
     """Send a frame that is for this connection only."""
-    mask = None if connection.protocol.side is SERVER else secrets.token_bytes(4)
+    mask = None if connection.protocol.side is SERVER else mask_key()
     connection.send_prepared(serialize_frame(head, payload, mask))
 
 

@@ -240,12 +240,12 @@ class ConnectionIO(
                 end of a callback of the loop.
 
         """
-        session, output = self._session, self._output
+        session, output, protocol = self._session, self._output, self.protocol
         assert session is not None  # the opening handshake is over
         if self._corked:
             self._flush()
-        if self.protocol.writes:
-            for data in session.data_to_send():
+        if protocol.writes:
+            for data in protocol.data_to_send():
                 output.write(data)
             if output.paused and not (output.ended or self._congested):
                 self._check_congestion()

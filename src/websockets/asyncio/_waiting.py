@@ -50,6 +50,9 @@ class Waiter:
 
     """
 
+    _context: Context | None
+    _message: tuple[object, ...]
+
     __slots__ = (
         "_asyncio_future_blocking",
         "_cancelled",
@@ -62,19 +65,21 @@ class Waiter:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # What tasks know a future by.
-        self._asyncio_future_blocking = False
-        self._done = self._cancelled = False
-        self._message: Any = None
+        # The first is what tasks know a future by.
+        self._asyncio_future_blocking = self._done = self._cancelled = False
+        # Set together with the context.
         self._wakeup: Wakeup | None = None
-        self._context: Context | None = None
 
     def fire(self) -> None:
         """Run the task that waits, unless another one is running: then it has its turn."""
         if self._done:
             return
-        wakeup, context = self._wakeup, self._context
-        if wakeup is None or context is None or not may_fire():
+        wakeup = self._wakeup
+        try:
+            busy = asyncio.current_task() is not None
+        except RuntimeError:
+            busy = True  # the loop isn't running
+        if busy or wakeup is None or (context := self._context) is None:
             self.set_result(None)
             return
         self._done = True
@@ -166,12 +171,5 @@ class Waiter:
         if not self._done:
             self._asyncio_future_blocking = True
             yield self
-        self.result()
-
-
-def may_fire() -> bool:
-    """Tell whether the loop is running, and no task is."""
-    try:
-        return asyncio.current_task() is None
-    except RuntimeError:
-        return False
+        if self._cancelled or not self._done:
+            self.result()

@@ -87,7 +87,7 @@ class Connection(ConnectionIO):
                 "cannot call recv while another coroutine "
                 "is already running recv or recv_streaming"
             )
-        session = self._open_session()
+        session = self._session or self._open_session()
         self._receiving = True
         try:
             while (data := session.pop_message(self._now(), decode)) is None:
@@ -237,9 +237,9 @@ class Connection(ConnectionIO):
                 or self.protocol.state is not OPEN
             ):
                 await self._wait_sendable()
-            self._open_session().send_message(
-                cast("DataLike", message), text=text, compress=compress
-            )
+            session = self._session or self._open_session()
+            data: Any = message  # an iterable of something else, it could be
+            session.send_message(data, text=text, compress=compress)
             self._pump()
             if self._congested:
                 await self._wait_drained()
