@@ -84,7 +84,7 @@ class ClientConnection(Connection):
             OSError: The network failed.
             RuntimeError: There's no transport, or it was called before.
         """
-        stream = stream_below(getattr(self, "transport", None))
+        stream = stream_below(getattr(self, "_transport", None))
         try:
             fields = checked_fields(additional_headers, "additional_headers")
             request = upgrade_request(self.protocol, fields, user_agent_header)
@@ -97,7 +97,7 @@ class ClientConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start; before the opening handshake, a stream takes the transport."""
-        if self.protocol.state is CONNECTING:
+        if self.protocol._state is CONNECTING:
             self.transport = stream_over(transport).transport
         else:
             super().connection_made(transport)

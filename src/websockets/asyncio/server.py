@@ -142,7 +142,7 @@ class ServerConnection(Connection):
             OSError: The network failed.
             RuntimeError: There's no transport, or it was called before.
         """
-        stream = stream_below(getattr(self, "transport", None))
+        stream = stream_below(getattr(self, "_transport", None))
         await accept(
             stream,
             self.protocol,
@@ -159,7 +159,7 @@ class ServerConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start; before the opening handshake, a stream takes the transport."""
-        if self.protocol.state is CONNECTING:
+        if self.protocol._state is CONNECTING:
             self.transport = stream_over(transport).transport
         else:
             super().connection_made(transport)
