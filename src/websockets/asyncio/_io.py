@@ -26,6 +26,7 @@ from ._waiters import Waiters, fire
 
 
 if TYPE_CHECKING:
+    from ..http11 import Request, Response
     from ._network import AsyncioStream
 
 
@@ -88,7 +89,9 @@ class ConnectionIO(
         write_limit: int | tuple[int, int | None] = 2**15,
     ) -> None:
         super().__init__(protocol)
-        self.request = self.response = self._session = None
+        self.request: Request | None = None
+        self.response: Response | None = None
+        self._session: Session | None = None
         #: Event loop in which the connection runs.
         self.loop = asyncio.get_running_loop()
         # Checked here, since a mistake should show before a connection is opened.
