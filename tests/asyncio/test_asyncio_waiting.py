@@ -138,6 +138,9 @@ def test_cancelling(kind, message):
         with pytest.raises(asyncio.CancelledError) as raised:
             waiter.result()
         assert raised.value.args == message
+        with pytest.raises(asyncio.CancelledError) as raised:
+            await waiter
+        assert raised.value.args == message
 
     run_own(scenario)
 

@@ -41,10 +41,6 @@ def fill() -> None:
     keys.extend([pool[start : start + 4] for start in range(0, POOL, 4)])
 
 
-def start_anew() -> None:
-    """Forget all keys: after fork(), parent and child have the same."""
-    keys.clear()
-
-
-# There's none on Windows, nor fork().
-getattr(os, "register_at_fork", dict)(after_in_child=start_anew)
+# After fork(), parent and child have the same keys: the child forgets its own. There's
+# neither on Windows.
+getattr(os, "register_at_fork", dict)(after_in_child=keys.clear)
