@@ -60,15 +60,23 @@ class Ending:
 
         """
         assert self._state is CLOSED, "connection isn't closed yet"
-        exc_type = ConnectionClosedOK if self._ended_well else ConnectionClosedError
+        exc_type = ConnectionClosedOK if self._is_normal() else ConnectionClosedError
         exc = exc_type(self.close_rcvd, self.close_sent, self.close_rcvd_then_sent)
         # Known since the failure; it isn't the exception being handled, if there is one.
         exc.__cause__ = self.parser_exc
         return exc
 
+    # To tell whether a subclass of a program overrides it.
+    _own_close_exc = close_exc
+
     @property
     def _ended_well(self) -> bool:
-        """Whether both sides closed the connection as they should."""
+        """Whether iterating just ends, by the library's own exception."""
+        cls = type(self)
+        return cls.close_exc is cls._own_close_exc and self._is_normal()
+
+    def _is_normal(self) -> bool:
+        """Tell whether both sides closed the connection as they should."""
         rcvd, sent = self.close_rcvd, self.close_sent
         return (
             rcvd is not None

@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
     ConnectionClosed,
+    ConnectionClosedError,
     InvalidHandshake,
     InvalidStatus,
     SecurityError,
@@ -246,5 +247,31 @@ def test_no_program_takes_the_socket_away():
         async with serving() as server, connect(uri_of(server)) as websocket:
             assert not hasattr(websocket.transport, "detach")
             assert not hasattr(websocket.transport.get_extra_info("socket"), "detach")
+
+    run(scenario)
+
+
+def test_exception_at_the_end_can_be_overridden():
+    """A subclass of the protocol may find an end wrong that is fine for the library."""
+
+    class Strict(ClientProtocol):
+        @property
+        def close_exc(self):
+            exc = super().close_exc
+            return ConnectionClosedError(exc.rcvd, exc.sent, exc.rcvd_then_sent)
+
+    def strict(protocol, **options):
+        protocol.__class__ = Strict
+        return ClientConnection(protocol, **options)
+
+    async def scenario():
+        async with serving(lambda websocket: websocket.send("all")) as server:
+            connection = await connect(uri_of(server), create_connection=strict)
+            await connection.wait_closed()
+            assert await anext(connection) == "all"
+            assert not connection.protocol._ended_well
+            for _ in range(2):
+                with pytest.raises(ConnectionClosedError, match="received 1000"):
+                    await anext(connection)
 
     run(scenario)
