@@ -119,9 +119,9 @@ class Headers(MutableMapping[str, str]):
         return headers
 
     def _add_lines(self, lines: str) -> None:
-        """Add lines as they are sent, without checking them."""
-        self._lines = self._sendable() + lines
-        self._list = self._dict = None
+        """Add lines as they are sent, without checking them, when there are only lines."""
+        assert self._list is None
+        self._lines = f"{self._lines}{lines}"
 
     def _pack(self) -> None:
         """Keep the lines only, until somebody looks at the headers again."""

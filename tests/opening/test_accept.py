@@ -149,6 +149,29 @@ def test_server_header_of_callbacks(serve):
     result = serve(GOOD, process_response=process_response)
     assert "Server" not in result.headers
 
+    def respond(connection, request):
+        response = connection.respond(200, "")
+        response.headers.set_insecure("X-Checked", "yes")
+        return response
+
+    result = serve(GOOD, process_request=respond, server_header="Me/1")
+    assert list(result.headers)[-2:] == ["x-checked", "server"]
+
+
+def test_server_header_of_a_protocol(serve):
+    """A Server header remains that a program's own accept() has set."""
+
+    class Mine(ServerProtocol):
+        def accept(self, request):
+            response = super().accept(request)
+            response.headers["Server"] = "Mine/1"
+            return response
+
+    assert serve(GOOD, protocol=Mine()).headers["Server"] == "Mine/1"
+    protocol = ServerProtocol()
+    protocol.accept = Mine().accept
+    assert serve(GOOD, protocol=protocol).headers["Server"] == "Mine/1"
+
 
 def test_server_header_of_refusals(serve):
     """Refusals carry it too."""

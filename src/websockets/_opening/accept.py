@@ -172,11 +172,7 @@ def usual_response(
             http.HTTPStatus.SERVICE_UNAVAILABLE,
             "Server is shutting down.\n",
         )
-    if server_header and type(protocol) is ServerProtocol:
-        # Nobody else has had a say in it.
-        response.headers._add_lines(server_line(server_header))
-    else:
-        add_server_header(response, server_header)
+    add_server_header(response, server_header)
     return response
 
 
@@ -227,5 +223,10 @@ def internal_error(protocol: ServerProtocol, server_header: str | None) -> Respo
 
 def add_server_header(response: Response, server_header: str | None) -> None:
     """Add a ``Server`` header, unless there's one or it isn't wanted."""
-    if server_header and "Server" not in response.headers:
-        response.headers["Server"] = server_header
+    headers = response.headers
+    if server_header and "Server" not in headers:
+        if type(headers) is Headers and headers._list is None:
+            headers._add_lines(server_line(server_header))
+        else:
+            # Somebody has looked at them, or made them of something else.
+            headers["Server"] = server_header
