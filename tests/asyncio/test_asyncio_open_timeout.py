@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import weakref
 
 from tests.asyncio.helpers import (
@@ -116,5 +117,28 @@ def test_a_closed_server_leaves_no_deadline():
         del server, client
         gc.collect()
         assert ended() is None
+
+    run_jumping(scenario)
+
+
+def test_an_error_of_a_logger_keeps_nobody_else_open():
+    """When telling about one client fails, the others' deadlines hold, then and later."""
+
+    class Failing(logging.LoggerAdapter):
+        def debug(self, message, *args, **kwargs):
+            if "handshake failed" in message:
+                raise RuntimeError("disk full")
+
+    async def scenario():
+        told = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: told.append(str(context["exception"]))
+        )
+        logger = Failing(logging.getLogger("websockets.server"), {})
+        async with serving(open_timeout=10, logger=logger) as server:
+            clients = [lifetime(server), lifetime(server)]
+            assert all(10 <= each < 10.1 for each in await asyncio.gather(*clients))
+            assert 10 <= await lifetime(server) < 10.1
+        assert told == ["disk full"] * 3
 
     run_jumping(scenario)

@@ -189,9 +189,12 @@ class Acceptor:
                 break
             if not stream.expired:
                 late.append(stream)
-        for stream in late:
-            stream.expire()
-        self._set_alarm()
+        try:
+            for stream in late:
+                stream.expire()
+        finally:
+            # A program's logger may raise: the others have their turn all the same.
+            self._set_alarm()
 
     def _stop(self, closed: asyncio.Future[None]) -> None:
         """Forget the alarm: the server is closed, and no stream is left."""
