@@ -92,11 +92,6 @@ class Messages:
     # -- state
 
     @property
-    def hooked(self) -> bool:
-        """Whether frames pass one by one, as objects."""
-        return self._ready is not None
-
-    @property
     def ahead(self) -> int:
         """Number of frames received and not taken."""
         message = self._message

@@ -9,7 +9,6 @@ import pytest
 
 from tests.asyncio.helpers import run, steps
 from websockets._codec import NATIVE
-from websockets._session import Session
 from websockets.asyncio import _hot, _native
 from websockets.asyncio._io import ordinary
 from websockets.asyncio._timers import has_known_clock
@@ -90,15 +89,15 @@ def test_who_wants_to_see_frames():
     class Sends(Protocol):
         def send_frame(self, frame): ...
 
-    assert ordinary(Session(Protocol(Side.CLIENT), 0))
-    assert not ordinary(Session(Sees(Side.CLIENT), 0))
-    assert not ordinary(Session(Sends(Side.CLIENT), 0))
+    assert ordinary(Protocol(Side.CLIENT))
+    assert not ordinary(Sees(Side.CLIENT))
+    assert not ordinary(Sends(Side.CLIENT))
     patched = Protocol(Side.CLIENT)
     patched.send_frame = print
-    assert not ordinary(Session(patched, 0))
+    assert not ordinary(patched)
     logged = Protocol(Side.CLIENT)
     logged.debug = True
-    assert not ordinary(Session(logged, 0))
+    assert not ordinary(logged)
 
 
 def test_clocks():

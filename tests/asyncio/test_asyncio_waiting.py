@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.asyncio.helpers import LOOPS, run_on, run_own, steps
+from tests.asyncio.helpers import LOOPS, run_on, steps
 from tests.asyncio.test_asyncio_shortcuts import talking
 from websockets.asyncio._native import choose_waiter
 from websockets.asyncio._waiting import DONE, Waiter
@@ -19,6 +19,7 @@ if choose_waiter() not in {None, Waiter}:
     KINDS.append(choose_waiter())
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
+every_loop = pytest.mark.parametrize("loop", LOOPS)
 
 
 async def wait_for(waiter: Any, log: list[object]) -> None:
@@ -27,7 +28,8 @@ async def wait_for(waiter: Any, log: list[object]) -> None:
 
 
 @every_kind
-def test_a_task_goes_on_within_the_callback(kind):
+@every_loop
+def test_a_task_goes_on_within_the_callback(kind, loop):
     """It runs in its own context, and who fires goes on when it waits again."""
     variable = contextvars.ContextVar("variable", default="outside")
 
@@ -49,13 +51,14 @@ def test_a_task_goes_on_within_the_callback(kind):
         assert waiter.done()
         assert not waiter.cancelled()
         assert waiter.result() is None
-        await waiter
+        assert await waiter is None
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
 @every_kind
-def test_firing_within_a_task(kind):
+@every_loop
+def test_firing_within_a_task(kind, loop):
     """One task doesn't run inside another."""
 
     async def scenario():
@@ -65,11 +68,12 @@ def test_firing_within_a_task(kind):
         await steps(1)
         waiter.fire()
         waiter.fire()
+        assert log == []
         log.append("fired")
         await task
         assert log == ["fired", "on"]
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
 @every_kind
@@ -87,7 +91,8 @@ def test_firing_without_a_running_loop(kind):
 
 
 @every_kind
-def test_firing_before_anybody_waits(kind):
+@every_loop
+def test_firing_before_anybody_waits(kind, loop):
     """Who comes later doesn't wait."""
 
     async def scenario():
@@ -100,11 +105,12 @@ def test_firing_before_anybody_waits(kind):
         assert not called.done()
         assert await called is waiter
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
 @every_kind
-def test_firing_in_the_context_of_the_task(kind):
+@every_loop
+def test_firing_in_the_context_of_the_task(kind, loop):
     """A context can't be entered twice: the task has its turn."""
 
     async def scenario():
@@ -118,12 +124,33 @@ def test_firing_in_the_context_of_the_task(kind):
         await task
         assert log == ["fired", "on"]
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
 @every_kind
+@every_loop
+def test_a_result_is_set_once(kind, loop):
+    """It's like a future in that; the task that waits has its turn."""
+
+    async def scenario():
+        waiter = kind(asyncio.get_running_loop())
+        log: list[object] = []
+        task = asyncio.create_task(wait_for(waiter, log))
+        await steps(1)
+        waiter.set_result(None)
+        assert log == []
+        with pytest.raises(asyncio.InvalidStateError):
+            waiter.set_result(None)
+        await task
+        assert log == ["on"]
+
+    run_on(loop, scenario)
+
+
+@every_kind
+@every_loop
 @pytest.mark.parametrize("message", [(), ("why",)])
-def test_cancelling(kind, message):
+def test_cancelling(kind, loop, message):
     """The exception has the message, if there is one."""
 
     async def scenario():
@@ -142,11 +169,12 @@ def test_cancelling(kind, message):
             await waiter
         assert raised.value.args == message
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
 @every_kind
-def test_misusing(kind):
+@every_loop
+def test_misusing(kind, loop):
     """It's for one task, and over once."""
 
     async def scenario():
@@ -165,10 +193,10 @@ def test_misusing(kind):
         with pytest.raises(asyncio.InvalidStateError, match="already set"):
             waiter.set_result(None)
 
-    run_own(scenario)
+    run_on(loop, scenario)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@every_loop
 @pytest.mark.parametrize("at_once", [False, True])
 def test_receiving_in_python(loop, at_once):
     """Where there's no native form of recv(), its task is run at once, too, or isn't."""

@@ -1,7 +1,7 @@
 """Mask keys (RFC 6455 §5.3, §10.3): the Python twin.
 
-Owns: unpredictable bytes from the system, many at a time: one call for each key takes
-longer than masking a small message.
+Owns: unpredictable bytes from the system, many at a time, which spares a call of the
+system for each frame.
 Doesn't know: frames.
 """
 

@@ -59,7 +59,7 @@ def apply_mask(data: BytesLike, mask: BytesLike) -> bytes:
     return bytes(parts)
 
 
-@functools.cache  # some 20 KiB, when all sizes occur
+@functools.cache  # some 40 KiB, when all sizes occur
 def ones(count: int) -> int:
     """Return as many numbers of four bytes in one, each of which is 1."""
     return int.from_bytes(b"\1\0\0\0" * count, "little")

@@ -373,7 +373,7 @@ class ConnectionIO(
             close_timeout,
             max_queue,
         )
-        if ordinary(session) and self._now is time.monotonic:
+        if ordinary(self.protocol) and self._now is time.monotonic:
             self._take_shortcuts(session)
         if self._corking:
             self.join_sends = True
@@ -431,7 +431,6 @@ class ConnectionIO(
             self._check_congestion()
 
 
-def ordinary(session: Session) -> bool:
+def ordinary(protocol: Protocol) -> bool:
     """Tell whether nobody wants to see each frame: no program, no extension, no DEBUG log."""
-    protocol = session.protocol
-    return not (protocol.debug or session._messages.hooked or protocol.sends_itself)
+    return not (protocol.debug or protocol.hooked or protocol.sends_itself)

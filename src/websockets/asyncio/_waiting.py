@@ -3,8 +3,8 @@
 Owns: the part of a future that tasks use; running a task from a callback of the loop.
 Doesn't know: what the task waits for.
 
-A future would have the loop run the task in its next turn, which takes as long as half of
-what else happens to a small message.
+A future would have the loop run the task in its next turn, which is a sixth of the time
+of a round trip of 256 bytes.
 """
 
 from __future__ import annotations
