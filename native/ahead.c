@@ -8,6 +8,17 @@
 
 /* What is touched of objects whose layout is Python's business. */
 #define OPAQUE 256
+#define COROUTINE 320
+#define CALL 64
+
+/* What a handler lets go of when it receives the next: small messages are what takes turns. */
+#define MESSAGE 128
+
+/* The collector's part of an object, which comes first: its neighbours in a list, of which
+   it takes leave when it goes. */
+#define HEAD_SIZE (2 * sizeof(uintptr_t))
+#define HEAD(object) ((const uintptr_t *)(object) - 2)
+#define NEXT(object) ((const void *)HEAD(object)[0])
 
 static void
 fetch_line(const void *memory)
@@ -48,6 +59,7 @@ fetch_output(WsHot *hot)
 
     fetch_slot(hot->protocol, state->protocol_state);
     fetch_slot(hot->protocol, state->protocol_continues);
+    fetch_slot(hot->protocol, state->protocol_send_frame);
     fetch_slot(hot->protocol, state->protocol_writes);
     fetch_slot(hot->output, state->output_paused);
 }
@@ -72,12 +84,51 @@ fetch_input(WsHot *hot)
     fetch(hot->waiter, sizeof(WsWaiter));
 }
 
-/* The task that waits: what it wants to be called is a method of it. */
+/* Note which coroutines a task runs that waits, the outer ones first. */
+static void
+learn_coroutines(WsWaiter *waiter, PyObject *task)
+{
+    WsState *state = waiter->state;
+    PyObject *coroutine;
+
+    waiter->task = task;
+    waiter->coroutines[0] = waiter->coroutines[1] = NULL;
+    if (!Py_IS_TYPE(task, (PyTypeObject *)state->task_type)) {
+        return; /* its methods may do anything */
+    }
+    coroutine = PyObject_CallMethodNoArgs(task, state->name_get_coro);
+    for (int i = 0; i < 2 && coroutine != NULL && PyCoro_CheckExact(coroutine); i++) {
+        waiter->coroutines[i] = coroutine;
+        Py_SETREF(coroutine, PyObject_GetAttr(coroutine, state->name_cr_await));
+    }
+    Py_XDECREF(coroutine);
+    PyErr_Clear();
+}
+
+/* What a task wants to be called when it waits, and what was made after that. */
+static void
+fetch_wakeup(PyObject *wakeup)
+{
+    if (wakeup != NULL) {
+        fetch(HEAD(wakeup), HEAD_SIZE + sizeof(PyCFunctionObject));
+    }
+}
+
+/* The task: what it wants to be called is a method of it. */
 static void
 fetch_task(WsWaiter *waiter)
 {
-    if (waiter->wakeup != NULL && PyCFunction_CheckExact(waiter->wakeup)) {
-        fetch(PyCFunction_GET_SELF(waiter->wakeup), OPAQUE);
+    PyObject *wakeup = waiter->wakeup;
+    PyObject *task;
+
+    if (wakeup == NULL || !PyCFunction_CheckExact(wakeup)) {
+        return;
+    }
+    fetch_line(NEXT(wakeup));
+    task = PyCFunction_GET_SELF(wakeup);
+    fetch(task, OPAQUE);
+    if (waiter->task != task) {
+        learn_coroutines(waiter, task);
     }
 }
 
@@ -131,8 +182,12 @@ ws_hot_ahead(PyObject *connection, int step)
     }
     else if (step == 3) {
         fetch_writes(hot);
-        fetch(hot->waiter->wakeup, sizeof(PyCFunctionObject));
+        fetch_wakeup(hot->waiter->wakeup);
         fetch(hot->waiter->context, OPAQUE);
+        fetch(hot->waiter->call, CALL);
+        fetch(hot->waiter->coroutines[0], COROUTINE);
+        fetch(hot->waiter->coroutines[1], COROUTINE);
+        fetch(hot->taken, MESSAGE);
     }
     else {
         fetch_task(hot->waiter);

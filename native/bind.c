@@ -28,7 +28,7 @@ ws_slot_offset(PyObject *type, const char *name)
 }
 
 const char ws_bind_doc[] =
-    "bind($module, session, messages, output, protocol, current_task, cancelled, invalid_state, open, done)\n"
+    "bind($module, session, messages, output, protocol, current_task, cancelled, invalid_state, open, done, task)\n"
     "--\n"
     "\n"
     "Tell the native code which classes and functions it works with.";
@@ -42,8 +42,8 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_ssize_t protocol_state, protocol_writes, protocol_continues, protocol_send_frame;
     Py_ssize_t protocol_max_message, protocol_max_fragment;
 
-    if (nargs != 9) {
-        PyErr_Format(PyExc_TypeError, "bind() takes 9 arguments (%zd given)", nargs);
+    if (nargs != 10) {
+        PyErr_Format(PyExc_TypeError, "bind() takes 10 arguments (%zd given)", nargs);
         return NULL;
     }
     if (!PyType_Check(args[0]) || !PyType_Check(args[1]) || !PyType_Check(args[2])
@@ -89,6 +89,7 @@ ws_bind(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_XSETREF(state->invalid_state_error, Py_NewRef(args[6]));
     Py_XSETREF(state->open, Py_NewRef(args[7]));
     Py_XSETREF(state->done_future, Py_NewRef(args[8]));
+    Py_XSETREF(state->task_type, Py_NewRef(args[9]));
     Py_RETURN_NONE;
 }
 

@@ -85,6 +85,7 @@ receive(WsCall *call, PyObject **result)
     }
     taken = ws_take(hot, call->argument, result);
     if (taken == 1) {
+        hot->taken = *result;
         call->status = DONE;
         return PYGEN_RETURN;
     }
@@ -93,6 +94,7 @@ receive(WsCall *call, PyObject **result)
 
         if (waiter != NULL) {
             ws_begin_waiting(hot);
+            waiter->call = call;
             call->status = WAITING;
             *result = (PyObject *)waiter;
             return PYGEN_NEXT;

@@ -18,11 +18,13 @@
     NAME(call_soon, "call_soon")                                                       \
     NAME(check_congestion, "_check_congestion")                                        \
     NAME(close, "close")                                                               \
+    NAME(cr_await, "cr_await")                                                         \
     NAME(ended, "_ended")                                                              \
     NAME(ended_well, "_ended_well")                                                    \
     NAME(fail, "_fail")                                                                \
     NAME(flush_soon, "_flush_soon")                                                    \
     NAME(get_buffer, "get_buffer")                                                     \
+    NAME(get_coro, "get_coro")                                                         \
     NAME(receive, "_receive")                                                          \
     NAME(recv, "recv")                                                                 \
     NAME(throw, "throw")                                                               \
@@ -86,6 +88,7 @@ typedef struct WsState {
     PyTypeObject *protocol_type;
     PyObject *current_task;
     PyObject *done_future;
+    PyObject *task_type;
     PyObject *cancelled_error;
     PyObject *invalid_state_error;
     PyObject *open;

@@ -38,6 +38,7 @@ typedef struct {
     WsReader *reader;
     PyObject *receiver;     /* the future that recv() waits for in Python, or NULL */
     WsWaiter *waiter;       /* the one that it waits for here */
+    const void *taken;      /* what it returned last, and who may have let it go since */
     PyObject *deflate;      /* permessage-deflate, or NULL */
     double received_at;     /* seconds, monotonic; 0 before the first byte */
     unsigned long long written; /* bytes that passed by the output queue */

@@ -420,6 +420,7 @@ ws_hot_traverse(WsState *state, visitproc visit, void *arg)
     Py_VISIT(state->protocol_type);
     Py_VISIT(state->current_task);
     Py_VISIT(state->done_future);
+    Py_VISIT(state->task_type);
     Py_VISIT(state->cancelled_error);
     Py_VISIT(state->invalid_state_error);
     Py_VISIT(state->open);
@@ -443,6 +444,7 @@ ws_hot_clear(WsState *state)
     Py_CLEAR(state->protocol_type);
     Py_CLEAR(state->current_task);
     Py_CLEAR(state->done_future);
+    Py_CLEAR(state->task_type);
     Py_CLEAR(state->cancelled_error);
     Py_CLEAR(state->invalid_state_error);
     Py_CLEAR(state->open);

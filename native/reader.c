@@ -372,8 +372,7 @@ ws_reader_peek_plain(WsReader *reader, int allow_rsv1, WsPart *part)
     size_t there = reader->size - reader->pos;
 
     if (there < 2 || reader->missing || reader->in_message || reader->keeping
-        || reader->error != NULL || reader->odd_limits
-        || reader->fragment_count == 0) {
+        || reader->error != NULL || reader->odd_limits) {
         return 0;
     }
     data = reader->buf + reader->pos;

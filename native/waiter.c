@@ -13,8 +13,8 @@ new_waiter(WsState *state, PyObject *loop)
     }
     waiter->state = state;
     waiter->loop = Py_NewRef(loop);
-    waiter->get_loop = NULL;
     waiter->wakeup = waiter->context = waiter->message = NULL;
+    waiter->call = waiter->task = waiter->coroutines[0] = waiter->coroutines[1] = NULL;
     waiter->blocking = waiter->done = waiter->cancelled = 0;
     PyObject_GC_Track(waiter);
     return waiter;
@@ -297,23 +297,26 @@ waiter_cancelled(WsWaiter *waiter, PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(waiter->cancelled);
 }
 
-static PyObject *
-return_self(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    return Py_NewRef(self);
-}
-
-static PyMethodDef get_loop_method = {"get_loop", return_self, METH_NOARGS, NULL};
-
-/* Tasks ask for it whenever they wait: making a bound method each time costs more than
-   all else about it. */
+/* Tasks call get_loop() whenever they wait: making a bound method each time costs more than
+   all else about it. So the waiter takes its place. */
 static PyObject *
 waiter_get_get_loop(WsWaiter *waiter, void *Py_UNUSED(closure))
 {
-    if (waiter->get_loop == NULL) {
-        waiter->get_loop = PyCFunction_New(&get_loop_method, waiter->loop);
+    return Py_NewRef(waiter);
+}
+
+static PyObject *
+waiter_call(WsWaiter *waiter, PyObject *args, PyObject *kwds)
+{
+    if (PyTuple_GET_SIZE(args) || (kwds != NULL && PyDict_GET_SIZE(kwds))) {
+        PyErr_SetString(PyExc_TypeError, "get_loop() takes no arguments");
+        return NULL;
     }
-    return Py_XNewRef(waiter->get_loop);
+    if (waiter->loop == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the waiter is being collected");
+        return NULL;
+    }
+    return Py_NewRef(waiter->loop);
 }
 
 static PyObject *
@@ -344,7 +347,6 @@ waiter_traverse(WsWaiter *waiter, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(waiter));
     Py_VISIT(waiter->loop);
-    Py_VISIT(waiter->get_loop);
     Py_VISIT(waiter->wakeup);
     Py_VISIT(waiter->context);
     Py_VISIT(waiter->message);
@@ -355,7 +357,6 @@ static int
 waiter_clear(WsWaiter *waiter)
 {
     Py_CLEAR(waiter->loop);
-    Py_CLEAR(waiter->get_loop);
     Py_CLEAR(waiter->wakeup);
     Py_CLEAR(waiter->context);
     Py_CLEAR(waiter->message);
@@ -405,6 +406,7 @@ static PyType_Slot waiter_slots[] = {
     {Py_tp_clear, waiter_clear},
     {Py_tp_methods, waiter_methods},
     {Py_tp_getset, waiter_getset},
+    {Py_tp_call, waiter_call},
     {0, NULL},
 };
 

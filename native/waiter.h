@@ -12,10 +12,14 @@ typedef struct {
     PyObject_HEAD
     WsState *state;
     PyObject *loop;
-    PyObject *get_loop; /* a function that returns it */
     PyObject *wakeup;  /* what the task wants to be called; NULL before and after */
     PyObject *context; /* where */
     PyObject *message; /* of cancel(), or NULL */
+    /* Where that is which waking the task touches, see ahead.c: to be fetched, never
+       followed, since it may be gone. */
+    const void *call;
+    const void *task;
+    const void *coroutines[2];
     char blocking;
     char done;
     char cancelled;

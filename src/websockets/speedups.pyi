@@ -110,6 +110,7 @@ def bind(
     invalid_state: type,
     open_state: object,
     done: object,
+    task: type,
     /,
 ) -> None: ...
 def read_request(

@@ -66,18 +66,18 @@ def test_native_methods_are_known_by_name():
 def test_what_native_code_works_with():
     """Classes without the attributes that it needs are refused."""
     speedups = pytest.importorskip("websockets.speedups")
-    with pytest.raises(TypeError, match="9 arguments"):
+    with pytest.raises(TypeError, match="10 arguments"):
         speedups.bind()
     with pytest.raises(TypeError, match="four classes"):
-        speedups.bind(int, int, 3, 4, 5, 6, 7, 8, 9)
+        speedups.bind(int, int, 3, 4, 5, 6, 7, 8, 9, 10)
     with pytest.raises(AttributeError, match="_messages"):
-        speedups.bind(int, int, int, int, 5, 6, 7, 8, 9)
+        speedups.bind(int, int, int, int, 5, 6, 7, 8, 9, 10)
 
     class Odd:
         _messages = 1
 
     with pytest.raises(TypeError, match="isn't a slot"):
-        speedups.bind(Odd, int, int, int, 5, 6, 7, 8, 9)
+        speedups.bind(Odd, int, int, int, 5, 6, 7, 8, 9, 10)
 
 
 def test_who_wants_to_see_frames():

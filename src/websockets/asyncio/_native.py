@@ -61,6 +61,7 @@ def classes(native: bool) -> Any:
         asyncio.InvalidStateError,
         OPEN,
         DONE,
+        asyncio.Task,
     )
     return speedups.Hot, speedups.ReadBuffer
 
