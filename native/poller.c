@@ -1,8 +1,4 @@
-/* The connections of a server.
-
-   A handler may close any connection, and a new one may get its descriptor, while
-   events of the old one wait in the batch. So an event carries the descriptor and the
-   generation of who had it, and means nothing to anybody else. */
+/* The connections of a server: accepting them, and who has which descriptor. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* accept4 */
@@ -10,195 +6,12 @@
 
 #include "poller.h"
 
-#include "ahead.h"
-
 #ifdef WS_SOCKETS
 
 #include <errno.h>
 #include <fcntl.h>
 #include <structmember.h>
 #include <unistd.h>
-
-#ifdef WS_EPOLL
-#include <sys/epoll.h>
-
-/* Events handled at a time. More wait for the loop's next turn. */
-#define BATCH 256
-
-/* Connections from which what they need is fetched before: fewer stay in the cache. */
-#define MANY 64
-
-static PyMethodDef ready_method;
-
-/* Call loop.add_reader or remove_reader for the epoll instance: 0 or -1. */
-static int
-tell_loop(WsPoller *self, int name)
-{
-    PyObject *method = PyObject_GetAttr(self->loop, NAME(self, name));
-    PyObject *callback = PyCFunction_New(&ready_method, (PyObject *)self);
-    PyObject *fd = PyLong_FromLong(self->epoll);
-    PyObject *result = NULL;
-
-    if (method != NULL && callback != NULL && fd != NULL) {
-        /* It is called in the context of now, which is that of the callback that accepts:
-           handlers see what context variables were when the server was started. */
-        result = PyObject_CallFunctionObjArgs(
-            method, fd, name == WS_ADD_READER ? callback : NULL, NULL);
-    }
-    Py_XDECREF(method);
-    Py_XDECREF(callback);
-    Py_XDECREF(fd);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-/* Have an epoll instance, which the loop watches: 0 or -1. */
-static int
-open_epoll(WsPoller *self)
-{
-    if (self->epoll >= 0) {
-        return 0;
-    }
-    if (self->loop == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "the poller is being collected");
-        return -1;
-    }
-    self->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (self->epoll < 0) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    if (tell_loop(self, WS_ADD_READER) < 0) {
-        close(self->epoll);
-        self->epoll = -1;
-        return -1;
-    }
-    return 0;
-}
-
-/* Close it again: 0 or -1. */
-static int
-close_epoll(WsPoller *self)
-{
-    int rc;
-
-    if (self->epoll < 0) {
-        return 0;
-    }
-    rc = self->loop == NULL ? 0 : tell_loop(self, WS_REMOVE_READER);
-    close(self->epoll);
-    self->epoll = -1;
-    return rc;
-}
-
-int
-ws_poller_watch(WsPoller *self, WsSocket *socket, unsigned wanted)
-{
-    struct epoll_event event = {0};
-    int change = socket->watched == 0 ? EPOLL_CTL_ADD
-                 : wanted == 0        ? EPOLL_CTL_DEL
-                                      : EPOLL_CTL_MOD;
-
-    if (wanted & WS_READING) {
-        event.events |= EPOLLIN;
-    }
-    if (wanted & WS_WRITING) {
-        event.events |= EPOLLOUT;
-    }
-    event.data.u64 = (uint64_t)socket->generation << 32 | (uint32_t)socket->fd;
-    if (open_epoll(self) < 0) {
-        return -1;
-    }
-    if (epoll_ctl(self->epoll, change, socket->fd, &event) < 0
-        /* Somebody else has closed it, which is as good. */
-        && !(change == EPOLL_CTL_DEL && (errno == EBADF || errno == ENOENT))) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    return 0;
-}
-
-/* Handle an event: 0, or -1 with an exception that has to reach the loop. */
-static int
-handle(WsPoller *self, const struct epoll_event *event)
-{
-    size_t fd = (uint32_t)event->data.u64;
-    uint32_t generation = (uint32_t)(event->data.u64 >> 32);
-    WsSocket *socket = fd < self->room ? self->sockets[fd] : NULL;
-    int rc = 0;
-
-    if (socket == NULL || socket->generation != generation) {
-        return 0;
-    }
-    Py_INCREF(socket);
-    /* Errors show when one does what was waited for. */
-    if (event->events & ~(uint32_t)EPOLLOUT && socket->watched & WS_READING) {
-        rc = ws_socket_readable(socket);
-    }
-    if (rc == 0 && event->events & ~(uint32_t)EPOLLIN && socket->watched & WS_WRITING) {
-        rc = ws_socket_writable(socket);
-    }
-    Py_DECREF(socket);
-    return rc;
-}
-
-/* Have the memory deliver what the next events need, while this one is handled. */
-static void
-look_ahead(WsPoller *self, const struct epoll_event *events, int left)
-{
-    for (int step = 0; step < WS_AHEAD_STEPS; step++) {
-        int next = WS_AHEAD_STEPS - step;
-        size_t fd = next < left ? (uint32_t)events[next].data.u64 : self->room;
-
-        if (fd < self->room && self->sockets[fd] != NULL) {
-            ws_ahead_of_message(self->sockets[fd], step);
-        }
-    }
-}
-
-static PyObject *
-ready(PyObject *object, PyObject *Py_UNUSED(none))
-{
-    WsPoller *self = (WsPoller *)object;
-    struct epoll_event events[BATCH];
-    int count;
-    int rc = 0;
-
-    if (self->epoll < 0) {
-        Py_RETURN_NONE;
-    }
-    count = epoll_wait(self->epoll, events, BATCH, 0);
-    if (count < 0 && errno != EINTR) {
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    Py_INCREF(self);
-    for (int i = 0; rc == 0 && i < count; i++) {
-        look_ahead(self, events + i, self->count < MANY ? 0 : count - i);
-        rc = handle(self, &events[i]); /* what is left is reported again */
-    }
-    Py_DECREF(self);
-    return rc < 0 ? NULL : Py_NewRef(Py_None);
-}
-
-static PyMethodDef ready_method = {"ready", ready, METH_NOARGS, NULL};
-
-#else
-
-static int
-close_epoll(WsPoller *Py_UNUSED(self))
-{
-    return 0;
-}
-
-int
-ws_poller_watch(WsPoller *Py_UNUSED(self), WsSocket *Py_UNUSED(socket),
-                unsigned Py_UNUSED(wanted))
-{
-    PyErr_SetString(PyExc_SystemError, "no epoll here");
-    return -1;
-}
-
-#endif
 
 /* -- connections */
 
@@ -250,7 +63,7 @@ maybe_emptied(WsPoller *self)
     if (!self->closing || self->count > 0) {
         return 0;
     }
-    rc = close_epoll(self);
+    rc = ws_poller_close(self);
     self->emptied = NULL;
     if (emptied != NULL) {
         PyObject *result = rc < 0 ? NULL : PyObject_CallNoArgs(emptied);
@@ -345,12 +158,10 @@ accept_connections(WsPoller *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "iiO:accept", &listener, &limit, &factory)) {
         return NULL;
     }
-#ifdef WS_EPOLL
     /* If there's no descriptor for this, let connections wait where they are. */
-    if (open_epoll(self) < 0) {
+    if (ws_poller_open(self) < 0) {
         return NULL;
     }
-#endif
     for (int i = 0; i < limit && !self->closing; i++) {
         WsAddress peer;
         socklen_t size = sizeof(peer);

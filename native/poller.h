@@ -40,7 +40,12 @@ ws_poller_watches(WsPoller *Py_UNUSED(self))
 #endif
 }
 
-/* Watch a socket for what is wanted from now on: 0, or -1 with an exception set. */
+/* Have an epoll instance, which the loop watches; close it again. 0 or -1. */
+int ws_poller_open(WsPoller *self);
+int ws_poller_close(WsPoller *self);
+
+/* Watch a socket for what is wanted from now on, and report it if it is the case
+   already: 0, or -1 with an exception set. */
 int ws_poller_watch(WsPoller *self, WsSocket *socket, unsigned wanted);
 
 /* Let go of a socket, which is closed; this may free it. 0, or -1 with an exception

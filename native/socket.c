@@ -61,7 +61,7 @@ ws_socket_watch(WsSocket *self, unsigned wanted)
     unsigned watched = self->watched;
     int rc = 0;
 
-    if (watched == wanted) {
+    if (watched == wanted && !(self->edge && self->unread)) {
         return 0;
     }
     if (self->poller != NULL && ws_poller_watches(self->poller)) {

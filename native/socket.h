@@ -56,6 +56,9 @@ typedef struct WsSocket {
     unsigned lost : 1;          /* connection_lost() is going to be called, or was */
     unsigned ending : 1;        /* it may be called where the peer's end is reported */
     unsigned end_due : 1;       /* and has to be */
+    unsigned edge : 1;          /* the poller reports only what is new */
+    unsigned unread : 1;        /* there may be bytes that were reported before */
+    unsigned thorough : 1;      /* until the system says so, there's more */
     unsigned char peer[sizeof(struct sockaddr_in6)]; /* if it's IPv4 or IPv6 */
 } WsSocket;
 

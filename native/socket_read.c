@@ -65,7 +65,7 @@ receive_eof(WsSocket *self)
 /* readv(2): the number of bytes, 0 at the end, -1 if there's nothing, -2 if it failed
    and the transport gave up, -3 with an exception set. */
 static Py_ssize_t
-receive_parts(WsSocket *self, const struct iovec *parts, int count)
+receive_parts(WsSocket *self, const struct iovec *parts, int count, size_t room)
 {
     ssize_t size;
 
@@ -73,6 +73,8 @@ receive_parts(WsSocket *self, const struct iovec *parts, int count)
         size = count == 1 ? recv(self->fd, parts->iov_base, parts->iov_len, 0)
                           : readv(self->fd, parts, count);
     } while (size < 0 && errno == EINTR);
+    /* A stream has no more than what it gives. */
+    self->unread = size > 0 && ((size_t)size == room || self->thorough);
     if (size >= 0) {
         return (Py_ssize_t)size;
     }
@@ -88,7 +90,7 @@ receive(WsSocket *self, void *buffer, size_t room)
 {
     struct iovec part = {buffer, room};
 
-    return receive_parts(self, &part, 1);
+    return receive_parts(self, &part, 1, room);
 }
 
 /* Read into the buffer of a protocol in C. 1: go on; 0: enough; -1: exception. */
@@ -105,7 +107,7 @@ read_in_c(WsSocket *self, uint8_t *buffer, size_t room)
         count = self->receiver->get_parts(protocol, parts);
     }
     room = parts[0].iov_len + parts[1].iov_len + parts[2].iov_len;
-    size = receive_parts(self, parts, count);
+    size = receive_parts(self, parts, count, room);
     if (size <= 0) {
         return size == 0 ? receive_eof(self) : size == -3 ? -1 : 0;
     }
@@ -208,6 +210,10 @@ ws_socket_readable(WsSocket *self)
         if (self->closing || self->got_eof) {
             return 0;
         }
+        if (self->reading_paused && self->edge) {
+            self->unread = 1;
+            return 0;
+        }
         if (self->reading_paused) {
             /* Pausing costs nothing until something arrives. */
             return ws_socket_watch(self, self->watched & ~WS_READING);
@@ -219,8 +225,18 @@ ws_socket_readable(WsSocket *self)
         more = buffer != NULL   ? read_in_c(self, buffer, room)
                : self->buffered ? read_into_buffer(self)
                                 : read_data(self);
+        if (more == 0 && self->thorough && self->unread) {
+            more = 1;
+        }
     }
-    return more < 0 ? -1 : 0;
+    if (more < 0) {
+        return -1;
+    }
+    /* Others have their turn; it is reported again. When reading is paused, resuming sees
+       to that. */
+    return self->reading_paused || self->closing || self->got_eof
+               ? 0
+               : ws_socket_watch(self, self->watched);
 }
 
 #endif
