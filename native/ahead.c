@@ -7,8 +7,9 @@
 #define LINE 64
 
 /* What is touched of objects whose layout is Python's business. */
-#define OPAQUE 256
-#define COROUTINE 320
+#define TASK 256
+#define CONTEXT 64
+#define COROUTINE 256
 #define CALL 64
 
 /* What a handler lets go of when it receives the next: small messages are what takes turns. */
@@ -126,7 +127,7 @@ fetch_task(WsWaiter *waiter)
     }
     fetch_line(NEXT(wakeup));
     task = PyCFunction_GET_SELF(wakeup);
-    fetch(task, OPAQUE);
+    fetch(task, TASK);
     if (waiter->task != task) {
         learn_coroutines(waiter, task);
     }
@@ -183,7 +184,7 @@ ws_hot_ahead(PyObject *connection, int step)
     else if (step == 3) {
         fetch_writes(hot);
         fetch_wakeup(hot->waiter->wakeup);
-        fetch(hot->waiter->context, OPAQUE);
+        fetch(hot->waiter->context, CONTEXT);
         fetch(hot->waiter->call, CALL);
         fetch(hot->waiter->coroutines[0], COROUTINE);
         fetch(hot->waiter->coroutines[1], COROUTINE);
