@@ -69,16 +69,14 @@ def ratio(row: Mapping[str, Mapping[str, float]], figure: str, column: str) -> f
     return 1 / value if figure == "rate" and value else value
 
 
-def growth(
-    rows: Mapping[str, Row], scenario: str, base: str, factor: float, column: str
-) -> float:
+def growth(large: Sample, small: Sequence[Sample], factor: float) -> float:
     """
     Return how much more a unit of work costs where there is more of it.
 
-    ``factor`` is by how much the work for one message is larger.
+    ``small`` are measurements around that of ``large``, and ``factor`` is by how much
+    the work for one message is larger.
     """
-    large, small = rows[scenario][column]["cpu"], rows[base][column]["cpu"]
-    return large / small / factor
+    return large["cpu"] / statistics.mean(one["cpu"] for one in small) / factor
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:

@@ -53,7 +53,8 @@ class Scenario:
     drawn: bool = True
     #: How often at most.
     repeats: int = 100
-    #: Grows from that scenario; the factor that the work itself grows by, per message.
+    #: Grows from that scenario, which is measured around it, too; the factor that the work
+    #: itself grows by, per message.
     grows_from: str = ""
     grows_by: float = 1.0
 
@@ -132,7 +133,7 @@ SCENARIOS = (
         grows_from="round-trip-1mib",
         grows_by=64.0,
     ),
-    echo(5000, drawn=False, long=True, repeats=3, grows_from="echo-50"),
+    echo(5000, drawn=False, long=True, repeats=5, grows_from="echo-50"),
     broadcast(
         "10000",
         "Broadcast to 10000, per connection",

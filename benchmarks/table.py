@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .figures import Row, growth, ratio
+from .figures import Row, ratio
 from .scenarios import LIBRARIES, LOOPS, SCENARIOS, Scenario
 
 
@@ -70,14 +70,13 @@ def grown(rows: Mapping[str, Row]) -> list[str]:
     """Return how cost grows with work, a line for each scenario that is a curve's end."""
     lines = []
     for one in SCENARIOS:
-        if not one.grows_from or not {one.name, one.grows_from} <= rows.keys():
-            continue
-        both = [name for name in rows[one.name] if name in rows[one.grows_from]]
         values = [
-            f"{name} x{growth(rows, one.name, one.grows_from, one.grows_by, name):.2f}"
-            for name in both
+            f"{name} x{figures['growth']:.2f}"
+            for name, figures in rows.get(one.name, {}).items()
+            if "growth" in figures
         ]
-        lines.append(f"{one.name} over {one.grows_from}: {', '.join(values)}")
+        if values:
+            lines.append(f"{one.name} over {one.grows_from}: {', '.join(values)}")
     return lines
 
 

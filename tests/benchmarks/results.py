@@ -25,6 +25,8 @@ def results() -> dict[str, Any]:
                         "cpu": 10.0 * place,
                         "rate": 5e4 / place,
                     }
+                    if scenario.grows_from:
+                        row[f"{library}/{loop}"]["growth"] = 1.25 * place
         rows[scenario.name] = row
     about = {
         "date": "2026-11-23",

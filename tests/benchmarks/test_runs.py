@@ -92,6 +92,17 @@ def test_the_first_round_only_warms_up() -> None:
     assert not absent
 
 
+def test_a_curve_is_measured_at_both_ends() -> None:
+    """What a scenario grows from is measured before and after it, every time."""
+    measurement = Measurement()
+    (end,) = (one for one in SCENARIOS if one.name == "echo-5000")
+    row, _ = measure(measurement, end, ["a"], 3)
+    # Numbers 1 to 9: each second one of three is that of the scenario.
+    assert measurement.calls == ["a"] * 9
+    assert row["a"]["cpu"] == 5.0
+    assert row["a"]["growth"] == 1.0
+
+
 def test_a_scenario_can_limit_its_repeats() -> None:
     """A fresh process is measured once, and needs no warming."""
     measurement = Measurement()
