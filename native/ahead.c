@@ -12,14 +12,19 @@
 #define COROUTINE 256
 #define CALL 64
 
-/* What a handler lets go of when it receives the next: small messages are what takes turns. */
+/* What a handler lets go of when it receives the next: many connections have small
+   messages. */
 #define MESSAGE 128
 
 /* The collector's part of an object, which comes first: its neighbours in a list, of which
    it takes leave when it goes. */
 #define HEAD_SIZE (2 * sizeof(uintptr_t))
 #define HEAD(object) ((const uintptr_t *)(object) - 2)
+#ifdef Py_GIL_DISABLED
+#define NEXT(object) NULL /* there are no such lists */
+#else
 #define NEXT(object) ((const void *)HEAD(object)[0])
+#endif
 
 static void
 fetch_line(const void *memory)
@@ -126,9 +131,9 @@ fetch_task(WsWaiter *waiter)
         return;
     }
     fetch_line(NEXT(wakeup));
-    task = PyCFunction_GET_SELF(wakeup);
+    task = PyCFunction_GET_SELF(wakeup); /* NULL, if it's a static method */
     fetch(task, TASK);
-    if (waiter->task != task) {
+    if (task != NULL && waiter->task != task) {
         learn_coroutines(waiter, task);
     }
 }

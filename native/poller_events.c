@@ -103,7 +103,8 @@ ws_poller_close(WsPoller *self)
     return rc;
 }
 
-/* Others have no address in the object. */
+/* Whether a short read means that there's no more. Sockets of other families have no
+   address in the object; what has an address of the Internet is a stream of bytes. */
 static int
 is_tcp(WsSocket *socket)
 {
@@ -120,7 +121,6 @@ ws_poller_watch(WsPoller *self, WsSocket *socket, unsigned wanted)
     int change = socket->watched == 0 ? EPOLL_CTL_ADD
                  : wanted == 0        ? EPOLL_CTL_DEL
                                       : EPOLL_CTL_MOD;
-
     int edge = wanted == WS_READING && is_tcp(socket);
 
     if (wanted & WS_READING) {
@@ -221,7 +221,8 @@ take_events(WsPoller *self, Taken *taken)
     int left = taken->count - taken->next;
     int count;
 
-    memmove(taken->events, taken->events + taken->next, (size_t)left * sizeof(*taken->events));
+    memmove(taken->events, taken->events + taken->next,
+            (size_t)left * sizeof(*taken->events));
     taken->next = 0;
     taken->count = left;
     count = epoll_wait(self->epoll, taken->events + left, BATCH, 0);

@@ -47,7 +47,7 @@ typedef struct {
     uint8_t reserved; /* bits that extensions allow */
     uint8_t owner;    /* WS_BUFFER_... */
     uint8_t masked : 1;
-    uint8_t odd_limits : 1; /* limits that aren't small integers, or 0: ask Python */
+    uint8_t odd_limits : 1; /* not small integers, or no fragment at all: ask Python */
     uint8_t closed : 1;
     uint8_t keeping : 1;
     uint8_t in_message : 1;

@@ -238,7 +238,7 @@ ws_set_limits(WsReader *reader, PyObject *message, PyObject *fragment,
     reader->odd_limits = reader->message_bytes == -2
                          || reader->fragment_bytes == -2
                          || reader->fragment_count == -2
-                         || reader->fragment_count == 0; /* even for one frame */
+                         || reader->fragment_count == 0; /* a message has one at least */
     reader->plain_limit = reader->message_bytes;
     if (reader->fragment_bytes >= 0
         && (reader->plain_limit < 0

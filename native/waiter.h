@@ -15,8 +15,8 @@ typedef struct {
     PyObject *wakeup;  /* what the task wants to be called; NULL before and after */
     PyObject *context; /* where */
     PyObject *message; /* of cancel(), or NULL */
-    /* Where that is which waking the task touches, see ahead.c: to be fetched, never
-       followed, since it may be gone. */
+    /* What waking the task touches, see ahead.c. These are addresses to fetch, never to
+       follow: what was there may be gone. */
     const void *call;
     const void *task;
     const void *coroutines[2];

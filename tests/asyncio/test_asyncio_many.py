@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.asyncio.helpers import (
     run_on,
     server_context,
     serving,
+    until,
     uri_of,
 )
 from websockets.asyncio.client import connect
@@ -101,4 +103,68 @@ def test_handlers_that_do_not_receive(loop):
                 assert await websocket.recv() == str(number)
 
     started = None
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_no_task_waits(loop):
+    """What a program that drives calls itself wants to be called may be any function."""
+
+    async def handler(websocket):
+        await websocket.send(await websocket.recv())
+        call = websocket.recv().__await__()
+        waiting = next(call)
+        waiting._asyncio_future_blocking = False
+        waiting.add_done_callback(bytes.maketrans)  # a static method
+        ready.append(websocket)
+        await stop.wait()
+        with pytest.raises(StopIteration) as info:
+            next(call)
+        await websocket.send(info.value.value)
+
+    async def scenario():
+        nonlocal stop
+        stop = asyncio.Event()
+        errors = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda loop, context: errors.append(context["exception"])
+        )
+        async with serving(handler) as server, clients(server) as websockets:
+            for websocket in websockets:
+                await websocket.send("Hello")
+            for websocket in websockets:
+                assert await websocket.recv() == "Hello"
+            await until(lambda: len(ready) == COUNT)
+            for number, websocket in enumerate(websockets):
+                await websocket.send(str(number))
+            await until(lambda: len(errors) == COUNT)
+            assert {type(error) for error in errors} == {TypeError}
+            stop.set()
+            for number, websocket in enumerate(websockets):
+                assert await websocket.recv() == str(number)
+
+    ready: list[Any] = []
+    stop = None
+    run_on(loop, scenario)
+
+
+@every_loop
+def test_tasks_of_another_class(loop):
+    """What they say about their coroutine isn't asked for."""
+
+    class Task(asyncio.Task):
+        def get_coro(self):
+            raise ZeroDivisionError
+
+    async def scenario():
+        asyncio.get_running_loop().set_task_factory(
+            lambda loop, coro, **options: Task(coro, loop=loop, **options)
+        )
+        async with serving() as server, clients(server) as websockets:
+            for turn in range(3):
+                for websocket in websockets:
+                    await websocket.send(f"{turn}")
+                for websocket in websockets:
+                    assert await websocket.recv() == f"{turn}"
+
     run_on(loop, scenario)
