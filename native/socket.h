@@ -20,6 +20,11 @@
 /* asyncio's. */
 #define WS_HIGH_WATER 65536
 
+/* How the last read left it open whether there is more: it was short, where that means
+   nothing, or it filled its room. */
+#define WS_SHORT 1
+#define WS_FULL 2
+
 /* What is watched for. */
 #define WS_READING 1
 #define WS_WRITING 2
@@ -39,6 +44,7 @@ typedef struct WsSocket {
     PyObject *local_name;       /* made when they are asked for */
     PyObject *peer_name;
     PyObject *weakrefs;
+    PyObject *timer;            /* runs before a forgetful loop is asked again, or NULL */
     WsOutgoing outgoing;
     size_t high;                /* water marks of the same */
     size_t low;
@@ -57,8 +63,10 @@ typedef struct WsSocket {
     unsigned ending : 1;        /* it may be called where the peer's end is reported */
     unsigned end_due : 1;       /* and has to be */
     unsigned edge : 1;          /* the poller reports only what is new */
-    unsigned unread : 1;        /* there may be bytes that were reported before */
-    unsigned thorough : 1;      /* until the system says so, there's more */
+    unsigned forgetful : 1;     /* the loop reports an error once, maybe with bytes */
+    unsigned thorough : 1;      /* a short read doesn't mean that there is no more */
+    unsigned unread : 2;        /* WS_SHORT, WS_FULL: there may be more of what edge and
+                                   forgetful don't have reported again */
     unsigned char peer[sizeof(struct sockaddr_in6)]; /* if it's IPv4 or IPv6 */
 } WsSocket;
 

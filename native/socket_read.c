@@ -73,8 +73,10 @@ receive_parts(WsSocket *self, const struct iovec *parts, int count, size_t room)
         size = count == 1 ? recv(self->fd, parts->iov_base, parts->iov_len, 0)
                           : readv(self->fd, parts, count);
     } while (size < 0 && errno == EINTR);
-    /* A stream has no more than what it gives. */
-    self->unread = size > 0 && ((size_t)size == room || self->thorough);
+    self->unread = size <= 0                ? 0
+                   : (size_t)size == room   ? WS_FULL
+                   : self->thorough         ? WS_SHORT
+                                            : 0;
     if (size >= 0) {
         return (Py_ssize_t)size;
     }
@@ -211,7 +213,7 @@ ws_socket_readable(WsSocket *self)
             return 0;
         }
         if (self->reading_paused && self->edge) {
-            self->unread = 1;
+            self->unread = WS_FULL;
             return 0;
         }
         if (self->reading_paused) {
@@ -225,7 +227,7 @@ ws_socket_readable(WsSocket *self)
         more = buffer != NULL   ? read_in_c(self, buffer, room)
                : self->buffered ? read_into_buffer(self)
                                 : read_data(self);
-        if (more == 0 && self->thorough && self->unread) {
+        if (more == 0 && self->thorough && self->edge && self->unread) {
             more = 1;
         }
     }

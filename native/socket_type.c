@@ -312,6 +312,7 @@ traverse(WsSocket *self, visitproc visit, void *arg)
     Py_VISIT(self->protocol);
     Py_VISIT(self->poller);
     Py_VISIT(self->socket);
+    Py_VISIT(self->timer);
     return 0;
 }
 
@@ -324,6 +325,7 @@ clear(WsSocket *self)
     Py_CLEAR(self->protocol);
     Py_CLEAR(self->poller);
     Py_CLEAR(self->socket);
+    Py_CLEAR(self->timer);
     return 0;
 }
 

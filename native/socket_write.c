@@ -130,6 +130,9 @@ ws_socket_send(PyObject *transport, const struct iovec *parts, int count, PyObje
     }
     if (self->outgoing.size == 0) {
         written = write_now(self->fd, parts, count);
+        if (written > 0 && self->forgetful && self->unread == WS_SHORT) {
+            self->unread = 0; /* it would have failed if there was an error to read */
+        }
         if ((size_t)written == size) {
             return 0;
         }

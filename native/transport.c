@@ -15,6 +15,7 @@ static const char *const names[WS_TRANSPORT_NAMES] = {
     [WS_BUFFER_UPDATED] = "buffer_updated",
     [WS_CALL_EXCEPTION_HANDLER] = "call_exception_handler",
     [WS_CALL_SOON] = "call_soon",
+    [WS_CANCEL] = "cancel",
     [WS_CIPHER] = "cipher",
     [WS_CLOSE] = "close",
     [WS_COMPRESSION] = "compression",

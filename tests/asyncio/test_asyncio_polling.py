@@ -1,4 +1,4 @@
-"""Connections that a poller has accepted, and of which it reports what is new only."""
+"""Connections of which a poller or a loop reports what is new, and that once."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.asyncio.transports import (
     connected_socket,
     listening_socket,
     needs_native,
+    open_transport,
+    tcp_pair,
 )
 from tests.loops import LOOPS, PATIENCE
 
@@ -69,17 +71,58 @@ def test_the_end_comes_with_bytes(loop, make):
 
 
 @every_loop
-def test_an_error_comes_with_bytes(loop):
-    """A connection that was reset ends."""
+@every_protocol
+@pytest.mark.parametrize("size", [5, 100, 1000])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_an_error_comes_with_bytes(loop, make, size, accepted):
+    """A connection that was reset ends, whoever watches it."""
 
     async def scenario():
-        protocol = Plain()
-        transport, peer, poller = await accepted_transport(protocol)
-        peer.sendall(b"hello")
+        protocol = make()
+        if accepted:
+            _, peer, poller = await accepted_transport(protocol)
+        else:
+            sock, peer = tcp_pair()
+            await open_transport("direct", sock, protocol)
+        await turns()
+        peer.sendall(bytes(size))
         Peer(peer).reset()
         await until(protocol.is_lost)
         assert protocol.log[-1] == ("lost", ConnectionResetError, errno.ECONNRESET)
-        poller.close(lambda: None)
+        if accepted:
+            poller.close(lambda: None)
+
+    run_on(loop, scenario)
+
+
+@every_loop
+@pytest.mark.parametrize("end", ["pause", "write", "abort"])
+def test_bytes_come_without_an_error(loop, end):
+    """A loop that tells about errors once is asked again, as long as that has a sense."""
+
+    async def scenario():
+        sock, peer_sock = tcp_pair()
+        peer = Peer(peer_sock)
+        protocol = Plain()
+        transport = await open_transport("direct", sock, protocol)
+        running = asyncio.get_running_loop()
+        due = running.time() + 1
+        await peer.send(b"hello")
+        await received(protocol, 5)
+        if end == "pause":
+            transport.pause_reading()
+            await peer.send(b"hello")
+            await until(lambda: running.time() > due)
+            transport.resume_reading()
+            await received(protocol, 10)
+        elif end == "write":
+            transport.write(b"hello")
+            assert await peer.receive(5) == b"hello"
+            await peer.send(b"hello")
+            await received(protocol, 10)
+        transport.abort()
+        await until(protocol.is_lost)
+        peer.sock.close()
 
     run_on(loop, scenario)
 

@@ -28,6 +28,13 @@ pytestmark = [
 PIECES = [b"1", bytearray(10_000)]
 
 
+class Timer:
+    """Stands for one of a loop; it never runs."""
+
+    def cancel(self) -> None:
+        pass
+
+
 class Loop:
     """Stands for an event loop: keeps what it's told, and raises what it can't handle."""
 
@@ -50,6 +57,9 @@ class Loop:
 
     def call_soon(self, callback, *args):
         self.soon.append((callback, args))
+
+    def call_later(self, delay, callback):
+        return Timer()
 
     def call_exception_handler(self, context):
         raise context["exception"]
