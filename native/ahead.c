@@ -111,7 +111,8 @@ learn_coroutines(WsWaiter *waiter, PyObject *task)
     PyErr_Clear();
 }
 
-/* What a task wants to be called when it waits, and what was made after that. */
+/* What a task wants to be called when it waits, with the collector's part, which has to be
+   there for its neighbour to be found. */
 static void
 fetch_wakeup(PyObject *wakeup)
 {

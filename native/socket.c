@@ -40,9 +40,9 @@ write_ready(PyObject *self, PyObject *Py_UNUSED(none))
 
    libuv calls back when there is an error, maybe with bytes in front of it, and watches no
    more. Reading on until the system says that there's nothing would take a system call for
-   each event: 9 % of a flood of 64 KiB messages. So it's done some time after the last. */
+   each event: 9 % of a flood of 64 KiB messages. So it's done once in a while. */
 
-/* Seconds. */
+/* Seconds after the first event since then. */
 #define LOOK_AGAIN_AFTER 0.25
 
 static int

@@ -5,8 +5,10 @@ from __future__ import annotations
 import array
 import asyncio
 import errno
+import gc
 import os
 import socket
+import weakref
 from functools import partial
 
 import pytest
@@ -123,6 +125,11 @@ def test_bytes_come_without_an_error(loop, end):
         transport.abort()
         await until(protocol.is_lost)
         peer.sock.close()
+        # No timer keeps it.
+        ended = weakref.ref(transport)
+        del transport, protocol.transport
+        gc.collect()
+        assert ended() is None
 
     run_on(loop, scenario)
 
@@ -149,7 +156,7 @@ def test_urgent_bytes_among_others(loop, make):
 
 @every_loop
 def test_descriptors_among_bytes(loop, tmp_path):
-    """A read from a Unix socket stops where descriptors were passed; the same."""
+    """A read from a Unix socket stops where they were passed; what follows is read, too."""
 
     async def scenario():
         protocol = Plain()
